@@ -1,0 +1,88 @@
+// Package cli is the command line: one file a command, each turning flags into
+// calls of the public API and the answers into lines. It imports no compiler
+// and no room that touches the kernel; it owns exit codes and signals.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of every command.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Streams are the three streams a command may use.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Std returns the process's own streams.
+func Std() Streams { return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr} }
+
+// usageError marks a mistake in how a command was called: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// exitError ends the process with a code of its own, with nothing printed: for
+// commands that pass on another program's code.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// Main runs the command named by args and returns the process's exit code.
+// The first SIGINT or SIGTERM cancels the command's context; what is armed is
+// then detached and summed up.
+func Main(args []string, io Streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(io)
+	root.SetArgs(args)
+	return exitCode(root.ExecuteContext(ctx), io.Err)
+}
+
+func newRoot(io Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ktrap",
+		Short:         "Break into a running Linux kernel, look, and leave no trace",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(io.In)
+	root.SetOut(io.Out)
+	root.SetErr(io.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	return root
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	var code exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "ktrap: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "ktrap: %v\n", err)
+	return exitFailed
+}
