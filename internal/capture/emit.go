@@ -1,0 +1,325 @@
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cilium/ebpf/asm"
+
+	"ktrap/internal/arch"
+	"ktrap/internal/object"
+)
+
+// Target is what a Unit's program is written for.
+type Target struct {
+	Arch    *arch.Arch
+	Context object.Context
+	Base    uint32 // the session's number of the batch's first point
+	Index   uint32 // the point's index in the batch, when Cookie is false
+	Cookie  bool   // the index is the attach cookie
+}
+
+// Registers that keep their meaning through the whole program.
+const (
+	ctx    = asm.R6
+	counts = asm.R7 // the point's counters of this CPU
+	index  = asm.R8 // the point's index, with a cookie
+	record = asm.R9
+)
+
+// Slots of the program's stack, bytes below the frame pointer.
+const (
+	keySlot     = -8
+	pointerSlot = -16
+	commSlot    = -32
+)
+
+// Emit writes u's program for t. In order: leave unless armed, count the hit,
+// filter, reserve the record, fill it in place, submit it without waking anybody
+// (the reader polls; a wake-up a hit would cost more than the hit). A refused
+// reservation is counted.
+func (u *Unit) Emit(t Target) object.Program {
+	e := emitter{u: u, t: t, l: u.LayOut(t.Arch)}
+	e.enter()
+	e.filter()
+	e.reserve()
+	e.header()
+	e.words()
+	for i := range u.Reads {
+		e.read(i)
+	}
+	e.stack()
+	e.leave()
+	return object.Program{Context: t.Context, Insns: e.insns, Cookie: t.Cookie}
+}
+
+type emitter struct {
+	u      *Unit
+	t      Target
+	l      Layout
+	insns  asm.Instructions
+	labels int
+	symbol string // of the next instruction
+}
+
+func (e *emitter) add(insns ...asm.Instruction) {
+	for _, in := range insns {
+		if e.symbol != "" {
+			in = in.WithSymbol(e.symbol)
+			e.symbol = ""
+		}
+		e.insns = append(e.insns, in)
+	}
+}
+
+func (e *emitter) label(name string) string {
+	e.labels++
+	return fmt.Sprintf("%s%d", name, e.labels)
+}
+
+func (e *emitter) enter() {
+	e.add(
+		asm.Mov.Reg(ctx, asm.R1),
+		asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
+		asm.LoadMem(asm.R1, asm.R1, 0, asm.Word),
+		asm.JEq.Imm(asm.R1, 0, "out"),
+	)
+	if e.t.Cookie {
+		e.add(
+			asm.Mov.Reg(asm.R1, ctx),
+			asm.FnGetAttachCookie.Call(),
+			asm.Mov.Reg(index, asm.R0),
+			asm.StoreMem(asm.RFP, keySlot, index, asm.Word),
+		)
+	} else {
+		e.add(asm.StoreImm(asm.RFP, keySlot, int64(e.t.Index), asm.Word))
+	}
+	e.add(
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, keySlot),
+		asm.LoadMapPtr(asm.R1, 0).WithReference(object.Counts),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.Mov.Reg(counts, asm.R0),
+	)
+	e.count(object.HitsOffset)
+}
+
+// count is atomic because up to 5.11 a program entered by fentry can interrupt
+// itself on one CPU (ca06f55b9002 shuts that out from 5.12 on).
+func (e *emitter) count(offset int) {
+	add := asm.StoreXAdd(counts, asm.R1, asm.DWord)
+	add.Offset = int16(offset)
+	e.add(asm.Mov.Imm(asm.R1, 1), add)
+}
+
+func (e *emitter) filter() {
+	f := e.u.Filter
+	if f.PID != 0 {
+		e.add(
+			asm.FnGetCurrentPidTgid.Call(),
+			asm.RSh.Imm(asm.R0, 32),
+			asm.LoadImm(asm.R1, int64(f.PID), asm.DWord),
+			asm.JNE.Reg(asm.R0, asm.R1, "filtered"),
+		)
+	}
+	if f.Comm != "" {
+		var comm [object.CommSize]byte
+		copy(comm[:object.CommSize-1], f.Comm)
+		e.comm(asm.RFP, commSlot)
+		for i := 0; i < object.CommSize; i += 8 {
+			e.add(
+				asm.LoadMem(asm.R0, asm.RFP, int16(commSlot+i), asm.DWord),
+				asm.LoadImm(asm.R1, int64(binary.LittleEndian.Uint64(comm[i:])), asm.DWord),
+				asm.JNE.Reg(asm.R0, asm.R1, "filtered"),
+			)
+		}
+	}
+}
+
+func (e *emitter) comm(base asm.Register, offset int) {
+	e.add(
+		asm.Mov.Reg(asm.R1, base),
+		asm.Add.Imm(asm.R1, int32(offset)),
+		asm.Mov.Imm(asm.R2, object.CommSize),
+		asm.FnGetCurrentComm.Call(),
+	)
+}
+
+func (e *emitter) reserve() {
+	e.add(
+		asm.LoadMapPtr(asm.R1, 0).WithReference(object.Ring),
+		asm.Mov.Imm(asm.R2, int32(e.l.Size)),
+		asm.Mov.Imm(asm.R3, 0),
+		asm.FnRingbufReserve.Call(),
+		asm.JEq.Imm(asm.R0, 0, "full"),
+		asm.Mov.Reg(record, asm.R0),
+	)
+}
+
+func (e *emitter) store(offset int, value asm.Register, size asm.Size) {
+	e.add(asm.StoreMem(record, int16(offset), value, size))
+}
+
+func (e *emitter) header() {
+	e.add(asm.FnKtimeGetNs.Call())
+	e.store(object.TimeOffset, asm.R0, asm.DWord)
+	e.add(asm.FnGetCurrentPidTgid.Call())
+	e.store(object.PidOffset, asm.R0, asm.DWord)
+	if e.t.Cookie {
+		e.add(asm.Add.Imm(index, int32(e.t.Base)))
+		e.store(object.ProbeOffset, index, asm.Word)
+	} else {
+		e.add(asm.StoreImm(record, object.ProbeOffset, int64(e.t.Base+e.t.Index), asm.Word))
+	}
+	e.add(asm.FnGetSmpProcessorId.Call())
+	e.store(object.CPUOffset, asm.R0, asm.Word)
+	e.add(asm.LoadMem(asm.R1, counts, object.HitsOffset, asm.DWord))
+	e.store(object.SeqOffset, asm.R1, asm.DWord)
+	e.comm(record, object.CommOffset)
+}
+
+// words records raw argument words, the returned word and the registers.
+func (e *emitter) words() {
+	slot := 0
+	for i, loc := range e.u.Args {
+		e.argument(e.l.Args[i], slot, loc)
+		slot += loc.Words
+	}
+	if e.u.Ret {
+		offset := 8 * slot
+		if e.t.Context == object.Kretprobe {
+			offset = e.t.Arch.Regs[e.t.Arch.Ret].Offset
+		}
+		e.copyWord(e.l.Ret, offset)
+	}
+	if e.u.Regs {
+		for _, r := range e.t.Arch.Regs {
+			e.copyWord(e.l.Regs+r.Offset, r.Offset)
+		}
+	}
+}
+
+// copyWord copies the context's word at from to the record's word at to.
+func (e *emitter) copyWord(to, from int) {
+	e.add(asm.LoadMem(asm.R1, ctx, int16(from), asm.DWord))
+	e.store(to, asm.R1, asm.DWord)
+}
+
+func (e *emitter) argument(to, slot int, loc arch.Loc) {
+	a := e.t.Arch
+	switch {
+	case e.t.Context == object.Fentry || e.t.Context == object.Fexit:
+		for w := range loc.Words {
+			e.copyWord(to+8*w, 8*(slot+w))
+		}
+	case loc.Reg != arch.OnStack:
+		for w := range loc.Words {
+			e.copyWord(to+8*w, a.Regs[a.Args[loc.Reg+w]].Offset)
+		}
+	default:
+		e.add(
+			asm.LoadMem(asm.R3, ctx, int16(a.Regs[a.SP].Offset), asm.DWord),
+			asm.Add.Imm(asm.R3, int32(a.StackArg+loc.Stack)),
+			asm.Mov.Imm(asm.R2, int32(8*loc.Words)),
+			asm.Mov.Reg(asm.R1, record),
+			asm.Add.Imm(asm.R1, int32(to)),
+			asm.FnProbeReadKernel.Call(),
+		)
+	}
+}
+
+// read follows Reads[i]. The pointer is taken from the record, not from the
+// context: a value that went through memory is a plain number to the verifier,
+// which then allows any arithmetic and reads through helpers only.
+func (e *emitter) read(i int) {
+	r := e.u.Reads[i]
+	if i == 0 {
+		e.add(asm.Mov.Imm(asm.R1, 0))
+		e.store(e.l.Faults, asm.R1, asm.DWord)
+	}
+	from := e.l.Ret
+	if r.Arg != RetWord {
+		from = e.l.Args[r.Arg]
+	}
+	fault, done := e.label("fault"), e.label("read")
+	e.add(asm.LoadMem(asm.R3, record, int16(from), asm.DWord))
+	last := len(r.Offsets) - 1
+	for _, offset := range r.Offsets[:last] {
+		e.add(asm.Add.Imm(asm.R3, int32(offset)))
+		e.copyMemory(asm.RFP, pointerSlot, 8, false)
+		e.add(
+			asm.JSLT.Imm(asm.R0, 0, fault),
+			asm.LoadMem(asm.R3, asm.RFP, pointerSlot, asm.DWord),
+		)
+	}
+	e.add(asm.Add.Imm(asm.R3, int32(r.Offsets[last])))
+	e.copyMemory(record, e.l.Reads[i], r.Size, r.String)
+	e.add(asm.JSGE.Imm(asm.R0, 0, done))
+	e.symbol = fault
+	e.add(
+		asm.LoadMem(asm.R1, record, int16(e.l.Faults), asm.DWord),
+		asm.LoadImm(asm.R2, 1<<i, asm.DWord),
+		asm.Or.Reg(asm.R1, asm.R2),
+	)
+	e.store(e.l.Faults, asm.R1, asm.DWord)
+	e.symbol = done
+}
+
+// copyMemory copies size bytes at the address in R3 to base+offset; R0 is below
+// zero when that memory could not be read. An address in the lower half is the
+// process's own, which the kernel reads by another helper.
+func (e *emitter) copyMemory(base asm.Register, offset, size int, str bool) {
+	kernel, user := asm.FnProbeReadKernel, asm.FnProbeReadUser
+	if str {
+		kernel, user = asm.FnProbeReadKernelStr, asm.FnProbeReadUserStr
+	}
+	isKernel, done := e.label("kernel"), e.label("copied")
+	e.add(
+		asm.Mov.Reg(asm.R1, base),
+		asm.Add.Imm(asm.R1, int32(offset)),
+		asm.Mov.Imm(asm.R2, int32(size)),
+		asm.JSLT.Imm(asm.R3, 0, isKernel),
+		user.Call(),
+		asm.Ja.Label(done),
+	)
+	e.symbol = isKernel
+	e.add(kernel.Call())
+	e.symbol = done
+}
+
+func (e *emitter) stack() {
+	if e.u.Frames == 0 {
+		return
+	}
+	e.add(
+		asm.Mov.Reg(asm.R1, ctx),
+		asm.Mov.Reg(asm.R2, record),
+		asm.Add.Imm(asm.R2, int32(e.l.Stack+8)),
+		asm.Mov.Imm(asm.R3, int32(8*e.u.Frames)),
+		asm.Mov.Imm(asm.R4, 0),
+		asm.FnGetStack.Call(),
+	)
+	e.store(e.l.Stack, asm.R0, asm.DWord)
+}
+
+// noWakeup is BPF_RB_NO_WAKEUP.
+const noWakeup = 1
+
+func (e *emitter) leave() {
+	e.add(
+		asm.Mov.Reg(asm.R1, record),
+		asm.Mov.Imm(asm.R2, noWakeup),
+		asm.FnRingbufSubmit.Call(),
+		asm.Ja.Label("out"),
+	)
+	if e.u.Filter != (Filter{}) {
+		e.symbol = "filtered"
+		e.count(object.FilteredOffset)
+		e.add(asm.Ja.Label("out"))
+	}
+	e.symbol = "full"
+	e.count(object.FullOffset)
+	e.symbol = "out"
+	e.add(asm.Mov.Imm(asm.R0, 0), asm.Return())
+}

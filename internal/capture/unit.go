@@ -1,0 +1,81 @@
+// Package capture is the fixed handler: it records what was asked of a hit
+// (arguments, registers, memory behind a pointer, the stack) and judges nothing
+// beyond the thread that hit.
+//
+// Check turns a request into a Unit against the kernel's types; the plan then
+// chooses a mechanism, and Emit writes the Unit's program for the context that
+// the mechanism gives. Layout says where each part stands in a record. All of it
+// is data and computing: nothing is loaded, nothing is read from a kernel.
+package capture
+
+import (
+	"ktrap/internal/arch"
+	"ktrap/internal/object"
+)
+
+// Unit is what one hit's record holds, independent of how the hit is caught.
+type Unit struct {
+	Args   []arch.Loc // where each argument is; its words are recorded raw
+	Ret    bool       // the word a function returns
+	Regs   bool       // struct pt_regs, whole
+	Reads  []Read     // memory, read when the probe hits
+	Frames int        // the deepest kernel stack recorded; 0 for none
+	Filter Filter
+}
+
+// Read is memory that a hit's record holds. Reading starts at the value of a
+// word of the record; every offset but the last is added and the pointer there
+// followed, the last is added and the bytes there are copied.
+type Read struct {
+	Arg     int   // index into Unit.Args, or RetWord
+	Offsets []int // bytes
+	Size    int   // bytes copied at most
+	String  bool  // stops at a NUL; at most Size bytes with it
+}
+
+// RetWord as a Read's Arg starts at the returned word.
+const RetWord = -1
+
+// Filter lets a hit pass if all that is set agrees.
+type Filter struct {
+	PID  uint32 // process id (the kernel's tgid); 0 for any
+	Comm string // the thread's name, at most 15 bytes; empty for any
+}
+
+// Layout says where the parts of a Unit's record stand: offsets and sizes in
+// bytes from the record's start, -1 where a part is absent.
+type Layout struct {
+	Faults int   // u64: bit i set when Reads[i] could not be read
+	Args   []int // the first of each argument's words
+	Ret    int
+	Regs   int
+	Reads  []int
+	Stack  int // s64: bytes of addresses that follow it, or an error below zero
+	Size   int
+}
+
+// LayOut returns the layout of u's records on a.
+func (u *Unit) LayOut(a *arch.Arch) Layout {
+	at := object.HeaderSize
+	take := func(want bool, size int) int {
+		if !want {
+			return -1
+		}
+		start := at
+		at += (size + 7) &^ 7
+		return start
+	}
+	l := Layout{Args: make([]int, len(u.Args)), Reads: make([]int, len(u.Reads))}
+	l.Faults = take(len(u.Reads) > 0, 8)
+	for i, loc := range u.Args {
+		l.Args[i] = take(true, 8*loc.Words)
+	}
+	l.Ret = take(u.Ret, 8)
+	l.Regs = take(u.Regs, a.RegsSize)
+	for i, r := range u.Reads {
+		l.Reads[i] = take(true, r.Size)
+	}
+	l.Stack = take(u.Frames > 0, 8+8*u.Frames)
+	l.Size = at
+	return l
+}

@@ -1,0 +1,66 @@
+// Package object is a BPF program ready to be loaded, as data: instructions
+// whose maps are named and not yet open, and the layout of the records it
+// writes. Emitters make it, attach loads it, stream's readers decode by it.
+//
+// A record begins with a header of HeaderSize bytes:
+//
+//	 0  u64  time      ns of CLOCK_MONOTONIC (bpf_ktime_get_ns)
+//	 8  u64  pid_tgid  process id in the upper half, thread id in the lower
+//	16  u32  probe     the point's number in its session
+//	20  u32  cpu
+//	24  u64  seq       how many hits of this point this CPU had counted, with this one
+//	32  char comm[16]
+//
+// What a unit asked for follows at the offsets of its Layout.
+package object
+
+import "github.com/cilium/ebpf/asm"
+
+// Offsets of the record header's fields, and its size, bytes.
+const (
+	TimeOffset  = 0
+	PidOffset   = 8
+	ProbeOffset = 16
+	CPUOffset   = 20
+	SeqOffset   = 24
+	CommOffset  = 32
+	CommSize    = 16
+	HeaderSize  = 48
+)
+
+// Names by which instructions refer to maps.
+const (
+	Ring   = "ring"   // ring buffer of records
+	Counts = "counts" // per-CPU array: a Count for every point of the batch
+	State  = "state"  // array of one u32: non-zero when the batch is armed
+)
+
+// Offsets of a point's counters in its per-CPU slot, and the slot's size, bytes.
+// Every hit that reaches the program counts as a hit first.
+const (
+	HitsOffset     = 0  // hits that reached the program
+	FilteredOffset = 8  // of these, refused by the filter
+	FullOffset     = 16 // of these, without room in the ring
+	CountSize      = 24
+)
+
+// Context is what a program is called with.
+type Context int
+
+// The contexts.
+const (
+	Fentry    Context = iota // the arguments as an array of u64, at a function's entry
+	Fexit                    // the same with the return value behind them, at its return
+	Kprobe                   // struct pt_regs, at any instruction
+	Kretprobe                // struct pt_regs, at a function's return
+)
+
+// Program is one BPF program.
+type Program struct {
+	Context Context
+	Insns   asm.Instructions
+	// Cookie tells that the point's index in the batch comes from the attach
+	// cookie, so that one program may serve many points (kprobe.multi 5.18,
+	// perf events 5.15); without it the index is part of the code.
+	Cookie bool
+}

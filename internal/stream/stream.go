@@ -1,0 +1,240 @@
+// Package stream brings records from the kernel to the reader. A goroutine
+// drains the ring buffer into memory as fast as the kernel fills it and does
+// nothing else; records are decoded when the reader asks for the next one, so
+// that a burst is not lost to slow printing. The memory is bounded: when it is
+// full the ring is left to fill, and the kernel's side counts what finds no
+// room. It never drops a record that it has taken out of the ring.
+package stream
+
+import (
+	"context"
+	"encoding/binary"
+	"iter"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const chunkSize = 256 << 10 // bytes moved at once; a record is far smaller
+
+// Pauses of the drainer while the ring is empty: short after a record came,
+// doubled up to the longest one in silence.
+const (
+	shortPause = time.Millisecond
+	longPause  = 16 * time.Millisecond
+)
+
+// Stream hands the records of one ring to one reader.
+type Stream struct {
+	ring  *Ring
+	limit int           // chunks that may exist
+	stop  chan struct{} // closed: drain once more, then end
+	once  sync.Once
+	ready signal // a chunk came into the queue, or the stream ended
+	room  signal // a chunk came back
+	done  sync.WaitGroup
+
+	mu    sync.Mutex
+	made  int
+	queue [][]byte // drained and unread, oldest first; the last still takes more
+	free  [][]byte
+	ended bool
+}
+
+// signal wakes one waiter, now or when it comes to wait.
+type signal chan struct{}
+
+func (s signal) send() {
+	select {
+	case s <- struct{}{}:
+	default:
+	}
+}
+
+// Start begins to drain ring, keeping at most bound bytes in memory.
+func Start(ring *Ring, bound int) *Stream {
+	s := &Stream{
+		ring:  ring,
+		limit: max(2, bound/chunkSize),
+		stop:  make(chan struct{}),
+		ready: make(signal, 1),
+		room:  make(signal, 1),
+	}
+	s.done.Go(s.drain)
+	return s
+}
+
+// drain runs on a thread of its own with the highest priority that it gets: it
+// works for microseconds at a time, and a late drain is a lost record.
+func (s *Stream) drain() {
+	runtime.LockOSThread()
+	unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20)
+	pause := shortPause
+	for {
+		stopping := s.stopping()
+		moved, full := s.fill()
+		switch {
+		case moved:
+			pause = shortPause
+			s.ready.send()
+		case full:
+			<-s.room
+		case stopping:
+			s.end()
+			return
+		default:
+			s.wait(pause)
+			pause = min(2*pause, longPause)
+		}
+	}
+}
+
+// fill moves records into the youngest chunk, or into a new one when that has no
+// room for the next record; full says that no chunk may be made.
+func (s *Stream) fill() (moved, full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := len(s.queue) - 1; last >= 0 {
+		before := len(s.queue[last])
+		s.queue[last] = s.ring.Drain(s.queue[last])
+		if len(s.queue[last]) > before {
+			return true, false
+		}
+	}
+	chunk := s.chunk()
+	if chunk == nil {
+		return false, true
+	}
+	if chunk = s.ring.Drain(chunk); len(chunk) == 0 {
+		s.free = append(s.free, chunk)
+		return false, false
+	}
+	s.queue = append(s.queue, chunk)
+	return true, false
+}
+
+// chunk returns an empty chunk, or nil if as many exist as may.
+func (s *Stream) chunk() []byte {
+	if last := len(s.free) - 1; last >= 0 {
+		chunk := s.free[last]
+		s.free = s.free[:last]
+		return chunk
+	}
+	if s.made == s.limit {
+		return nil
+	}
+	s.made++
+	return make([]byte, 0, chunkSize)
+}
+
+func (s *Stream) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.ready.send()
+}
+
+func (s *Stream) stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Stream) wait(d time.Duration) {
+	select {
+	case <-s.stop:
+	case <-time.After(d):
+	}
+}
+
+// Stop ends the stream once what the ring holds now has been drained. Call it
+// when nothing writes to the ring any more.
+func (s *Stream) Stop() { s.once.Do(func() { close(s.stop) }) }
+
+// Close stops the stream, throws away what nobody read, says how many records
+// that were, and unmaps the ring.
+func (s *Stream) Close() (unread uint64) {
+	s.Stop()
+	for {
+		batch, more := s.Next(context.Background())
+		if !more {
+			break
+		}
+		for range batch {
+			unread++
+		}
+	}
+	s.done.Wait()
+	s.ring.Close()
+	return unread
+}
+
+// Next returns the oldest records in memory. It waits for some until ctx is
+// done, and then returns none; more is false at the stream's end. The records
+// are valid until the sequence has been read to its end or left; what is not
+// read then is lost to the reader.
+func (s *Stream) Next(ctx context.Context) (batch iter.Seq[[]byte], more bool) {
+	for {
+		chunk, ended := s.take()
+		if chunk != nil || ended {
+			return s.read(chunk), chunk != nil
+		}
+		select {
+		case <-ctx.Done():
+			return s.read(nil), true
+		case <-s.ready:
+		}
+	}
+}
+
+func (s *Stream) take() (chunk []byte, ended bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return nil, s.ended
+	}
+	chunk = s.queue[0]
+	s.queue = s.queue[1:]
+	return chunk, false
+}
+
+// read yields a chunk's records and then gives the chunk back.
+func (s *Stream) read(chunk []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		defer s.recycle(chunk)
+		for r := range records(chunk) {
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Stream) recycle(chunk []byte) {
+	if chunk == nil {
+		return
+	}
+	s.mu.Lock()
+	s.free = append(s.free, chunk[:0])
+	s.mu.Unlock()
+	s.room.send()
+}
+
+// records are the data of a chunk's records; those given up are left out.
+func records(chunk []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(chunk) > 0 {
+			header := binary.LittleEndian.Uint32(chunk)
+			data := chunk[recordHeader : recordHeader+header&^(busyBit|discardBit)]
+			if header&discardBit == 0 && !yield(data) {
+				return
+			}
+			chunk = chunk[span(header):]
+		}
+	}
+}
