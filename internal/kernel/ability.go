@@ -1,0 +1,227 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"ktrap/internal/facts"
+)
+
+// bpf keeps the program that it loads: others attach it to nothing. It is made
+// for kprobe.multi, which kernels without it overlook.
+func (g *gatherer) bpf() facts.Answer {
+	fd, err := load(ebpf.Kprobe, ebpf.AttachTraceKprobeMulti)
+	g.program = fd
+	if errors.Is(err, unix.ENOSYS) {
+		return no("this kernel has no bpf() (CONFIG_BPF_SYSCALL)", "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS")
+	}
+	return g.verdict("bpf()", err, "this kernel has no BPF programs for kprobes (CONFIG_BPF_EVENTS)")
+}
+
+// attaches asks for a link to one symbol whose name is at a bad address: only a
+// kernel that knows this kind of link gets as far as to look there.
+func (g *gatherer) attaches(program int, to ebpf.AttachType, old string) facts.Answer {
+	attr := linkAttr{Program: uint32(program), AttachTo: uint32(to)}
+	attr.Multi.Count, attr.Multi.Symbols = 1, 1
+	_, err := bpf(unix.BPF_LINK_CREATE, &attr)
+	switch {
+	case errors.Is(err, unix.EFAULT):
+		return yes()
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return no("this kernel is built without kprobe.multi (CONFIG_FPROBE)", "")
+	}
+	return g.verdict("attaching by kprobe.multi", err, old)
+}
+
+func (g *gatherer) kprobeMulti() facts.Answer {
+	return g.first(func() facts.Answer {
+		return g.attaches(g.program, ebpf.AttachTraceKprobeMulti, "this kernel is older than kprobe.multi")
+	}, facts.BPF, facts.Ftrace)
+}
+
+func (g *gatherer) kprobeSession() facts.Answer {
+	return g.first(func() facts.Answer {
+		const old = "this kernel is older than kprobe.session"
+		program, err := load(ebpf.Kprobe, ebpf.AttachTraceKprobeSession)
+		if err != nil {
+			return g.verdict("bpf()", err, old)
+		}
+		defer unix.Close(program)
+		return g.attaches(program, ebpf.AttachTraceKprobeSession, old)
+	}, facts.KprobeMulti)
+}
+
+// fentry needs a trampoline of the architecture as well, which only attaching
+// tells; x86 has had it for as long as BTF.
+func (g *gatherer) fentry() facts.Answer { return g.first(yes, facts.BPF, facts.BTF, facts.Ftrace) }
+
+const kprobePMU = "sys/bus/event_source/devices/kprobe/"
+
+// kprobePerf asks for a probe at address 0: the kernel looks at who asks before
+// it looks at where.
+func (g *gatherer) kprobePerf() facts.Answer {
+	pmu, err := g.pmu()
+	if err != nil {
+		return no("this kernel has no kprobes by perf event (CONFIG_KPROBE_EVENTS, CONFIG_PERF_EVENTS)", "")
+	}
+	g.kernel.PMU = pmu
+	err = g.openProbe(&unix.PerfEventAttr{Type: pmu.Type})
+	if errors.Is(err, unix.EINVAL) {
+		return yes()
+	}
+	return g.verdict("perf_event_open", err, "")
+}
+
+func (g *gatherer) openProbe(attr *unix.PerfEventAttr) error {
+	attr.Size = uint32(unsafe.Sizeof(*attr))
+	attr.Bits = unix.PerfBitDisabled
+	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err
+}
+
+func (g *gatherer) pmu() (facts.PMU, error) {
+	kind, err := g.text(kprobePMU + "type")
+	if err != nil {
+		return facts.PMU{}, err
+	}
+	bit, err := g.text(kprobePMU + "format/retprobe")
+	if err != nil {
+		return facts.PMU{}, err
+	}
+	return facts.ParsePMU(kind, bit)
+}
+
+func (g *gatherer) hasBTF() facts.Answer {
+	if !g.exists(vmlinuxBTF) {
+		return no("this kernel is built without CONFIG_DEBUG_INFO_BTF", "")
+	}
+	return yes()
+}
+
+const vmlinuxBTF = "sys/kernel/btf/vmlinux"
+
+// describes reports whether the kernel's BTF holds a name: what is a function
+// there was compiled in.
+func (g *gatherer) describes(name string) bool {
+	if g.btf == nil {
+		g.btf, _ = fs.ReadFile(g.root, vmlinuxBTF)
+	}
+	return bytes.Contains(g.btf, []byte("\x00"+name+"\x00"))
+}
+
+func (g *gatherer) byBTF(name, why string, needs ...facts.Feature) facts.Answer {
+	return g.first(func() facts.Answer {
+		if !g.describes(name) {
+			return no(why, "")
+		}
+		return yes()
+	}, append(needs, facts.BTF)...)
+}
+
+func (g *gatherer) rdonlyCast() facts.Answer {
+	return g.byBTF("bpf_rdonly_cast", "this kernel is older than bpf_rdonly_cast", facts.BPF)
+}
+
+func (g *gatherer) onFtrace() facts.Answer {
+	return g.byBTF("kprobe_ftrace_handler", "this kernel is built without CONFIG_KPROBES_ON_FTRACE")
+}
+
+// onNotrace arms nothing: the event it asks for is disabled. lib/Makefile keeps
+// all of lib/ from function tracing, of which this function is in every kernel.
+func (g *gatherer) onNotrace() facts.Answer {
+	return g.first(func() facts.Answer {
+		name := []byte("kstrtoull\x00")
+		err := g.openProbe(&unix.PerfEventAttr{Type: g.kernel.PMU.Type, Ext1: pointer(&name[0])})
+		return g.verdict("perf_event_open", err, "this kernel is built without CONFIG_KPROBE_EVENTS_ON_NOTRACE")
+	}, facts.KprobePerf)
+}
+
+const (
+	overrideReturn  = 58
+	getAttachCookie = 174
+)
+
+func (g *gatherer) helper(number uint64, old string) facts.Answer {
+	return g.first(func() facts.Answer {
+		fd, err := load(ebpf.Kprobe, ebpf.AttachNone, callHelper(number))
+		if err == nil {
+			unix.Close(fd)
+		}
+		return g.verdict("bpf()", err, old)
+	}, facts.BPF)
+}
+
+func (g *gatherer) attachCookie() facts.Answer {
+	return g.helper(getAttachCookie, "this kernel is older than bpf_get_attach_cookie")
+}
+
+func (g *gatherer) kprobeOverride() facts.Answer {
+	return g.helper(overrideReturn, "this kernel is built without CONFIG_BPF_KPROBE_OVERRIDE")
+}
+
+func (g *gatherer) ringbuf() facts.Answer {
+	return g.first(func() facts.Answer {
+		fd, err := bpf(unix.BPF_MAP_CREATE, &mapAttr{Type: uint32(ebpf.RingBuf), MaxEntries: uint32(os.Getpagesize())})
+		if err == nil {
+			unix.Close(fd)
+		}
+		return g.verdict("bpf()", err, "this kernel is older than BPF ring buffers")
+	}, facts.BPF)
+}
+
+// Where the counts of misses end in struct bpf_prog_info and, for a kprobe's
+// perf event, in struct bpf_link_info.
+const (
+	recursionMissesEnd = 216
+	kprobeMissedEnd    = 56
+)
+
+func (g *gatherer) recursionMisses() facts.Answer {
+	return g.first(func() facts.Answer { return g.tells(g.program, recursionMissesEnd) }, facts.BPF)
+}
+
+func (g *gatherer) tells(fd, end int) facts.Answer {
+	length, err := infoLength(fd)
+	if err == nil && length < end {
+		err = unix.EINVAL
+	}
+	return g.verdict("bpf()", err, "this kernel does not tell how many hits were missed")
+}
+
+// linkMissed makes the one link that touches nothing, to a perf event that never
+// happens. Kernels without such links (b89fbfbb854c, 5.15) count no misses either.
+func (g *gatherer) linkMissed() facts.Answer {
+	return g.first(func() facts.Answer {
+		link, err := linkToNothing()
+		if err != nil {
+			return g.verdict("bpf()", err, "this kernel has no links to perf events")
+		}
+		defer unix.Close(link)
+		return g.tells(link, kprobeMissedEnd)
+	}, facts.BPF)
+}
+
+func linkToNothing() (int, error) {
+	program, err := load(ebpf.PerfEvent, ebpf.AttachNone)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(program)
+	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Bits: unix.PerfBitDisabled}
+	attr.Size = uint32(unsafe.Sizeof(attr))
+	event, err := unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(event)
+	return bpf(unix.BPF_LINK_CREATE, &linkAttr{Program: uint32(program), Target: uint32(event), AttachTo: uint32(ebpf.AttachPerfEvent)})
+}

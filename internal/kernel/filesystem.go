@@ -1,0 +1,107 @@
+package kernel
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"ktrap/internal/facts"
+)
+
+const (
+	mountDebugfs = "mount -t debugfs debugfs /sys/kernel/debug"
+	mountTracefs = "mount -t tracefs tracefs /sys/kernel/tracing"
+)
+
+// Tracefs returns where tracefs is mounted, or a *facts.Missing.
+func Tracefs() (string, error) {
+	g := gatherer{root: os.DirFS("/")}
+	if dir := g.mounted("tracefs"); dir != "" {
+		return "/" + dir, nil
+	}
+	return "", &facts.Missing{Feature: facts.KprobeEvents, Why: "tracefs is not mounted", Mend: mountTracefs}
+}
+
+// mounted returns where a file system of that kind is mounted, without the
+// leading slash, or "".
+func (g *gatherer) mounted(kind string) string {
+	mounts, _ := g.text("proc/mounts")
+	for line := range strings.Lines(mounts) {
+		if f := strings.Fields(line); len(f) > 2 && f[2] == kind {
+			return strings.TrimPrefix(f[1], "/")
+		}
+	}
+	return ""
+}
+
+func (g *gatherer) kprobeEvents() facts.Answer {
+	return g.inTracefs("kprobe_events", func(io.Reader) bool { return true }, "CONFIG_KPROBE_EVENTS")
+}
+
+func (g *gatherer) fprobeEvents() facts.Answer {
+	return g.inTracefs("README", mentionsFprobes, "CONFIG_FPROBE_EVENTS")
+}
+
+func mentionsFprobes(readme io.Reader) bool {
+	text, _ := io.ReadAll(readme)
+	return strings.Contains(string(text), "f[:")
+}
+
+func (g *gatherer) inTracefs(name string, has func(io.Reader) bool, config string) facts.Answer {
+	dir := g.mounted("tracefs")
+	if dir == "" {
+		return no("tracefs is not mounted", mountTracefs)
+	}
+	file, err := g.root.Open(dir + "/" + name)
+	if err == nil {
+		defer file.Close()
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return needsRoot()
+	case err != nil || !has(file):
+		return no("this kernel is built without "+config, "")
+	}
+	return yes()
+}
+
+func (g *gatherer) kprobeList() facts.Answer {
+	file, err := g.root.Open("sys/kernel/debug/kprobes/list")
+	switch {
+	case err == nil:
+		file.Close()
+		return yes()
+	case errors.Is(err, fs.ErrPermission):
+		return needsRoot()
+	case g.mounted("debugfs") == "":
+		return no("debugfs is not mounted", mountDebugfs)
+	}
+	return no("this kernel is built without kprobes or without CONFIG_DEBUG_FS", "")
+}
+
+func (g *gatherer) kcore() facts.Answer {
+	file, err := g.root.Open("proc/kcore")
+	switch {
+	case err == nil:
+		file.Close()
+		return yes()
+	case errors.Is(err, fs.ErrNotExist):
+		return no("this kernel is built without CONFIG_PROC_KCORE", "")
+	case g.answer(facts.Unlocked).State == facts.No:
+		return g.answer(facts.Unlocked)
+	}
+	return needsRoot()
+}
+
+func (g *gatherer) optprobes() facts.Answer {
+	on, err := g.text("proc/sys/debug/kprobes-optimization")
+	switch {
+	case err != nil:
+		return no("this kernel is built without CONFIG_OPTPROBES", "")
+	case on == "0":
+		return no("switched off on this machine", "sysctl debug.kprobes-optimization=1")
+	}
+	return yes()
+}

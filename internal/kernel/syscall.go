@@ -1,0 +1,116 @@
+package kernel
+
+import (
+	"errors"
+	"runtime"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"ktrap/internal/facts"
+)
+
+// The tests call bpf() bare: a library's own feature tests would cost more than
+// ours.
+
+// A program is an array of instructions, each of 8 bytes:
+//
+//	opcode 8 | source 4, destination 4 | offset 16 | immediate 32
+const (
+	zeroR0 = 0xb7
+	exit   = 0x95
+)
+
+// callHelper calls a helper by its number, with the context as first argument.
+func callHelper(number uint64) uint64 { return 0x85 | number<<32 }
+
+type programAttr struct {
+	Type, Length        uint32
+	Instructions        uint64
+	License             uint64
+	LogLevel, LogSize   uint32
+	Log                 uint64
+	KernelVersion       uint32
+	Flags               uint32
+	Name                [16]byte
+	Interface, AttachTo uint32
+}
+
+// load loads a program that runs instructions, then returns 0.
+func load(kind ebpf.ProgramType, attachTo ebpf.AttachType, instructions ...uint64) (fd int, err error) {
+	instructions = append(instructions, zeroR0, exit)
+	license := []byte("GPL\x00")
+	defer runtime.KeepAlive(license)
+	defer runtime.KeepAlive(instructions)
+	return bpf(unix.BPF_PROG_LOAD, &programAttr{
+		Type: uint32(kind), AttachTo: uint32(attachTo),
+		Instructions: pointer(&instructions[0]), Length: uint32(len(instructions)),
+		License: pointer(&license[0]),
+	})
+}
+
+type linkAttr struct {
+	Program, Target, AttachTo, Flags uint32
+	Multi                            struct {
+		Flags, Count                uint32
+		Symbols, Addresses, Cookies uint64
+	}
+}
+
+type mapAttr struct {
+	Type, KeySize, ValueSize, MaxEntries, Flags uint32
+}
+
+type infoAttr struct {
+	FD, Length uint32
+	Info       uint64
+}
+
+// infoLength returns how many bytes the kernel knows to tell about a program or
+// link.
+func infoLength(fd int) (int, error) {
+	// Larger than any, and zero: the kernel refuses what it does not know unless
+	// it is zero.
+	var info [1024]byte
+	attr := infoAttr{FD: uint32(fd), Length: uint32(len(info)), Info: pointer(&info[0])}
+	_, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &attr)
+	runtime.KeepAlive(&info)
+	return int(attr.Length), err
+}
+
+func bpf[T any](command uintptr, attr *T) (int, error) {
+	result, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(result), nil
+}
+
+func pointer[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
+
+// answer turns the error of what was tried into an answer: old is why a kernel
+// answers EINVAL.
+func (g *gatherer) verdict(what string, err error, old string) facts.Answer {
+	switch {
+	case err == nil:
+		return yes()
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return g.denied(what)
+	case errors.Is(err, unix.EINVAL):
+		return no(old, "")
+	}
+	return no(what+": "+err.Error(), "")
+}
+
+func (g *gatherer) denied(what string) facts.Answer {
+	for _, cause := range []facts.Feature{facts.Privileges, facts.Unlocked} {
+		if g.answer(cause).State == facts.No {
+			return unknown(g.answer(cause).Why, g.answer(cause).Mend)
+		}
+	}
+	if g.process().Filtered {
+		return no("a seccomp filter forbids "+what, "run it outside of the container, or allow the call there")
+	}
+	return no("the kernel forbids "+what+" to this process", "")
+}
