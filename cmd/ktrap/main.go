@@ -6,8 +6,10 @@ import (
 	"os"
 
 	"ktrap/internal/cli"
+	"ktrap/lab"
 )
 
 func main() {
+	lab.Init()
 	os.Exit(cli.Main(os.Args[1:], cli.Std()))
 }

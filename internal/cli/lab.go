@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"ktrap/lab"
+)
+
+const labExamples = `  ktrap lab -- ktrap doctor
+  ktrap lab -k 5.10 --load unix -- ktrap trace unix_stream_connect --count 3
+  ktrap lab --file /bin/sh -- sh -c 'echo $PPID; exit 7'
+  ktrap lab -k /boot/vmlinuz --append lockdown=integrity -- ktrap doctor
+  ktrap lab -k 6.1 --fetch`
+
+func newLab() *cobra.Command {
+	var cfg lab.Config
+	var timeout time.Duration
+	var fetch, list, console bool
+	cmd := &cobra.Command{
+		Use:   "lab [flags] -- COMMAND [ARGUMENT...]",
+		Short: "Run a command in a throwaway virtual machine",
+		Long: `Boot a virtual machine with a real kernel, run COMMAND in it and pass on its
+output, exit code and Ctrl-C (twice ends the machine). Nothing is installed and
+nothing stays. A kernel given by version is fetched once, by apt, into the
+cache folder. In the machine there are ktrap and what --file brings.`,
+		Example: labExamples,
+		RunE: func(cmd *cobra.Command, argv []string) error {
+			cfg.Progress = cmd.ErrOrStderr()
+			if console {
+				cfg.Console = cmd.ErrOrStderr()
+			}
+			switch {
+			case list:
+				return listKernels(cmd)
+			case fetch:
+				return fetchKernel(cmd, cfg.Kernel)
+			case len(argv) == 0:
+				return usagef("no command to run: ktrap lab -- COMMAND...")
+			}
+			return runLab(cmd, cfg, timeout, argv)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false)
+	flags.StringVarP(&cfg.Kernel, "kernel", "k", lab.DefaultKernel, "`KERNEL` to boot: a version, the path of a vmlinuz, or \"host\"")
+	flags.StringArrayVar(&cfg.Files, "file", nil, "take a file or folder along, at the same path; a program with its libraries (`PATH`; repeatable)")
+	flags.StringArrayVar(&cfg.Modules, "module", nil, "load the kernel module `NAME`, with those it needs (repeatable)")
+	flags.StringSliceVar(&cfg.Loads, "load", nil, "run loads beside the command: `NAME[:COUNT],…` of "+lab.LoadNames())
+	flags.StringVar(&cfg.Accel, "accel", "auto", "`HOW` to run the machine: kvm, tcg or auto")
+	flags.IntVar(&cfg.CPUs, "cpus", 2, "processors")
+	flags.IntVar(&cfg.Memory, "memory", 1024, "memory in `MIB`")
+	flags.BoolVar(&cfg.ICount, "icount", false, "count instructions as nanoseconds, on one processor: figures repeat")
+	flags.StringVar(&cfg.Append, "append", "", "add `WORDS` to the kernel's command line")
+	flags.BoolVar(&console, "console", false, "show the kernel's console on standard error")
+	flags.DurationVar(&timeout, "timeout", 0, "end the machine after this `TIME`")
+	flags.BoolVar(&fetch, "fetch", false, "only fetch the kernel")
+	flags.BoolVar(&list, "list", false, "only list the kernels in the cache")
+	cmd.AddCommand(newLoad())
+	return cmd
+}
+
+// newLoad is what a machine runs for --load.
+func newLoad() *cobra.Command {
+	return &cobra.Command{
+		Use:    "load NAME[:COUNT]",
+		Short:  "Make work for a kernel to do",
+		Args:   cobra.ExactArgs(1),
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := lab.Load(cmd.Context(), args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), "%d\n", n)
+			return err
+		},
+	}
+}
+
+func listKernels(cmd *cobra.Command) error {
+	kernels, err := lab.Cached()
+	for _, k := range kernels {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\n", k.Release, k.Image)
+	}
+	return err
+}
+
+func fetchKernel(cmd *cobra.Command, version string) error {
+	k, err := lab.FindKernel(cmd.Context(), version, cmd.ErrOrStderr())
+	if err == nil {
+		fmt.Fprintln(cmd.OutOrStdout(), k.Image)
+	}
+	return err
+}
+
+// runLab passes the first signal of the user on to the command; the second
+// ends the machine.
+func runLab(cmd *cobra.Command, cfg lab.Config, timeout time.Duration, argv []string) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
+	defer cancel()
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	bootCtx, stopBoot := context.WithCancel(ctx)
+	defer context.AfterFunc(cmd.Context(), stopBoot)()
+	vm, err := lab.Boot(bootCtx, cfg)
+	if err != nil {
+		return err
+	}
+	defer vm.Close()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	defer signal.Stop(signals)
+	forward := make(chan os.Signal, 1)
+	go func() {
+		forward <- <-signals
+		<-signals
+		cancel()
+	}()
+	exit, err := vm.Run(ctx, lab.Cmd{
+		Args: argv, Signals: forward,
+		Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
+	})
+	if err == nil && exit != 0 {
+		return exitError(exit)
+	}
+	return err
+}

@@ -1,0 +1,168 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoQEMU reports that there is no emulator on this machine.
+var ErrNoQEMU = errors.New("no " + emulator + " on this machine: apt-get install qemu-system-x86")
+
+const emulator = "qemu-system-x86_64"
+
+// qemu is one running emulator.
+type qemu struct {
+	port    net.Conn // the guest's virtio port
+	console *console
+	process *os.Process
+	ended   chan struct{}
+}
+
+// startQEMU starts a machine. The emulator dies with this process, even when
+// that is killed.
+func startQEMU(cfg Config, image string, disk *os.File) (*qemu, error) {
+	path, err := exec.LookPath(emulator)
+	if err != nil {
+		return nil, ErrNoQEMU
+	}
+	accel, err := accelerator(cfg.Accel)
+	if err != nil {
+		return nil, err
+	}
+	port, far, err := portPair()
+	if err != nil {
+		return nil, fmt.Errorf("make the machine's port: %w", err)
+	}
+	defer far.Close()
+	q := &qemu{port: port, console: &console{copy: cfg.Console}, ended: make(chan struct{})}
+	cmd := exec.Command(path, arguments(cfg, accel, image)...)
+	cmd.ExtraFiles = []*os.File{far, disk}
+	cmd.Stdout, cmd.Stderr = q.console, q.console
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	return q, q.start(cmd)
+}
+
+// start starts the emulator from a thread that waits for it: the kernel ties
+// Pdeathsig to the thread, not to the process.
+func (q *qemu) start(cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		q.process = cmd.Process
+		started <- err
+		if err == nil {
+			cmd.Wait()
+			q.port.Close()
+			close(q.ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		q.port.Close()
+		return fmt.Errorf("start %s: %w", emulator, err)
+	}
+	return nil
+}
+
+// wait reports whether the emulator ended within d.
+func (q *qemu) wait(d time.Duration) bool {
+	select {
+	case <-q.ended:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+func (q *qemu) kill() {
+	q.process.Kill()
+	<-q.ended
+}
+
+// portPair returns our end of the port and the emulator's.
+func portPair() (net.Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	near, far := os.NewFile(uintptr(fds[0]), "port"), os.NewFile(uintptr(fds[1]), "port")
+	defer near.Close()
+	conn, err := net.FileConn(near)
+	return conn, far, err
+}
+
+func arguments(cfg Config, accel, image string) []string {
+	args := []string{
+		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+		"-M", "pc", "-m", strconv.Itoa(cfg.Memory), "-accel", accel,
+		"-kernel", image, "-initrd", "/proc/self/fd/4", "-append", commandLine(cfg),
+		"-serial", "stdio",
+		"-device", "virtio-serial-pci",
+		"-chardev", "socket,id=port,fd=3", "-device", "virtserialport,chardev=port",
+	}
+	cpus := cfg.CPUs
+	if cfg.ICount {
+		args = append(args, "-icount", "shift=0,sleep=off")
+		cpus = 1
+	}
+	return append(args, "-smp", strconv.Itoa(cpus), "-cpu", processor(accel))
+}
+
+// commandLine says nothing that changes how the kernel can be probed.
+func commandLine(cfg Config) string {
+	words := []string{"console=ttyS0", "panic=-1", "random.trust_cpu=on"}
+	if cfg.Console == nil {
+		words = append(words, "quiet")
+	}
+	return strings.TrimSpace(strings.Join(words, " ") + " " + cfg.Append)
+}
+
+// processor leaves cmpxchg16b out under emulation: QEMU 7.2 gets its flags
+// wrong, which now and then kills a kernel that uses it.
+func processor(accel string) string {
+	if accel == "kvm" {
+		return "host"
+	}
+	return "qemu64,-cx16"
+}
+
+func accelerator(name string) (string, error) {
+	switch name {
+	case "kvm":
+		return "kvm", nil
+	case "tcg":
+		return "tcg,thread=multi", nil
+	case "", "auto":
+		if kvmWorks() {
+			return "kvm", nil
+		}
+		return "tcg,thread=multi", nil
+	}
+	return "", fmt.Errorf("no accelerator %q: kvm, tcg or auto", name)
+}
+
+// kvmWorks asks the processor too: a machine without its flags can still have
+// a /dev/kvm that opens.
+func kvmWorks() bool {
+	cpus, err := os.ReadFile("/proc/cpuinfo")
+	flags := strings.Fields(string(cpus))
+	if err != nil || !slices.Contains(flags, "vmx") && !slices.Contains(flags, "svm") {
+		return false
+	}
+	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	kvm.Close()
+	return true
+}
