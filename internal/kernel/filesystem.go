@@ -54,6 +54,9 @@ func (g *gatherer) inTracefs(name string, has func(io.Reader) bool, config strin
 	if dir == "" {
 		return no("tracefs is not mounted", mountTracefs)
 	}
+	if unlocked := g.answer(facts.Unlocked); unlocked.State == facts.No {
+		return unlocked
+	}
 	file, err := g.root.Open(dir + "/" + name)
 	if err == nil {
 		defer file.Close()

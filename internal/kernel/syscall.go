@@ -89,8 +89,8 @@ func bpf[T any](command uintptr, attr *T) (int, error) {
 
 func pointer[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
 
-// answer turns the error of what was tried into an answer: old is why a kernel
-// answers EINVAL.
+// verdict turns the error of what was tried into an answer; EINVAL means that
+// the kernel does not know it, for which old is the reason.
 func (g *gatherer) verdict(what string, err error, old string) facts.Answer {
 	switch {
 	case err == nil:
@@ -104,12 +104,13 @@ func (g *gatherer) verdict(what string, err error, old string) facts.Answer {
 }
 
 func (g *gatherer) denied(what string) facts.Answer {
-	for _, cause := range []facts.Feature{facts.Privileges, facts.Unlocked} {
-		if g.answer(cause).State == facts.No {
-			return unknown(g.answer(cause).Why, g.answer(cause).Mend)
-		}
-	}
-	if g.process().Filtered {
+	privileges, unlocked := g.answer(facts.Privileges), g.answer(facts.Unlocked)
+	switch {
+	case privileges.State == facts.No:
+		return unknown(privileges.Why, privileges.Mend)
+	case unlocked.State == facts.No:
+		return unlocked
+	case g.process().Filtered:
 		return no("a seccomp filter forbids "+what, "run it outside of the container, or allow the call there")
 	}
 	return no("the kernel forbids "+what+" to this process", "")
