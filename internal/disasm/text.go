@@ -21,7 +21,7 @@ var unspoken = map[string]string{
 	"\xc5\xf8\x77":     "vzeroupper",
 }
 
-// today spells as binutils do since 2.37.
+// today spells as objdump 2.40 does.
 var today = strings.NewReplacer("callq ", "call ", "jmpq ", "jmp ")
 
 // String is the instruction in AT&T syntax, or its bytes where no text is known.

@@ -1,0 +1,166 @@
+// Package site judges an address: may a kprobe stand there?
+//
+// It promises the kernel's own answer, rule by rule in the kernel's order, with
+// the reason in words and the nearest places that are allowed; and it refuses
+// the few places that the kernel accepts and then breaks at. It is given facts
+// and fetches none. A rule whose facts are missing is never a refusal: the
+// verdict names it as unchecked, and the kernel has the last word.
+//
+// The rules are a table (rules.go). Those on the instruction (opcodes.go) walk
+// the function from its symbol's start, as the kernel does, and are the only
+// ones that know an architecture: without amd64 code they stay unchecked.
+package site
+
+import (
+	"fmt"
+	"slices"
+)
+
+// An Answer is what is known of a fact.
+type Answer uint8
+
+const (
+	Unknown Answer = iota
+	No
+	Yes
+)
+
+// AnswerOf is Yes or No.
+func AnswerOf(yes bool) Answer {
+	if yes {
+		return Yes
+	}
+	return No
+}
+
+// A Query is one address and the facts that decide on it.
+type Query struct {
+	Addr   uint64
+	Return bool // a return probe is wanted
+	Unsafe bool // places that the kernel accepts and breaks at are wanted too
+
+	Func   Func
+	InText Answer // the address is in the text of the kernel or of a module
+	// Code is Func's amd64 code from Func.Addr on as the running kernel has it,
+	// with the probes armed in it taken out again; nil if it is not known.
+	Code []byte
+
+	Kernel *Kernel
+}
+
+// A Func is the symbol that contains the address; it is empty if none does.
+type Func struct {
+	Name, Module string
+	Addr, Size   uint64 // Size up to the next symbol, as kallsyms counts
+	// Base is the address of the symbol that a clone such as "name.cold" was
+	// cut from, which is its name up to the first dot; 0 if there is none.
+	Base uint64
+	// Traceable says whether ftrace lists the function, or its base.
+	Traceable Answer
+}
+
+// Kernel are the facts that all queries of one kernel share. A list that is
+// nil is unknown, an empty one is empty.
+type Kernel struct {
+	Release        [2]int // major and minor; zero means the newest
+	Blacklist      []Range
+	JumpLabels     []Range
+	StaticCalls    []Range
+	Bugs           []Range
+	NotraceAllowed bool // CONFIG_KPROBE_EVENTS_ON_NOTRACE
+}
+
+// A Range is the addresses from Start up to, but not including, End.
+type Range struct {
+	Start, End uint64
+	Name       string
+}
+
+// A Verdict is the answer to a Query.
+type Verdict struct {
+	Addr      uint64   // where the kernel puts the probe: behind an endbr
+	Entry     bool     // that is the function's entry
+	Unchecked []Reason // rules whose facts were missing
+	Refusal   *Refusal // nil if the place is allowed
+}
+
+// OK reports whether no rule is known to refuse the place.
+func (v Verdict) OK() bool { return v.Refusal == nil }
+
+// Err is the Refusal as an error, nil if there is none.
+func (v Verdict) Err() error {
+	if v.Refusal == nil {
+		return nil
+	}
+	return v.Refusal
+}
+
+// A Refusal says why no probe can stand at a place.
+type Refusal struct {
+	Place   string // [module:]symbol+0xoffset, or the address
+	Reason  Reason
+	Detail  string // reads on from the place
+	Errno   string // what the kernel would say; empty where it would accept
+	Nearest []Nearest
+}
+
+// A Nearest is an allowed place before or behind a refused one.
+type Nearest struct {
+	Addr  uint64
+	Place string
+	Text  string // its instruction
+}
+
+func (r *Refusal) Error() string {
+	text := r.Place + " " + r.Detail
+	for i, n := range r.Nearest {
+		if i == 0 {
+			text += "; nearest places: " + n.Place
+		} else {
+			text += ", " + n.Place
+		}
+	}
+	return text
+}
+
+// Judge applies the kernel's rules to a place.
+func Judge(q Query) Verdict {
+	s := newSubject(&q)
+	v := Verdict{Addr: s.addr, Entry: s.entry == Yes}
+	for _, r := range rules {
+		answer, detail := r.apply(s)
+		switch answer {
+		case Unknown:
+			if !slices.Contains(v.Unchecked, r.reason) {
+				v.Unchecked = append(v.Unchecked, r.reason)
+			}
+		case No:
+			v.Refusal = &Refusal{Place: q.place(q.Addr), Reason: r.reason, Detail: detail, Errno: r.errno}
+			if r.local {
+				v.Refusal.Nearest = s.nearest()
+			}
+			return v
+		}
+	}
+	return v
+}
+
+func (q *Query) place(addr uint64) string {
+	if q.Func.Name == "" {
+		return fmt.Sprintf("%#x", addr)
+	}
+	name := q.Func.Name
+	if q.Func.Module != "" {
+		name = q.Func.Module + ":" + name
+	}
+	if offset := addr - q.Func.Addr; offset != 0 {
+		return fmt.Sprintf("%s+%#x", name, offset)
+	}
+	return name
+}
+
+// before reports whether the kernel is older than a release.
+func (k *Kernel) before(major, minor int) bool {
+	r := k.Release
+	return r != [2]int{} && (r[0] < major || r[0] == major && r[1] < minor)
+}
