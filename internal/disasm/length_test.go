@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 )
@@ -71,6 +72,23 @@ func TestLengthKnowsTheCornersOfTheEncoding(t *testing.T) {
 			if err != nil || got != c.want {
 				t.Errorf("Length(%s | %s) = %d, %v; want %d: %s", c.code, tail, got, err, c.want, c.text)
 			}
+		}
+	}
+}
+
+// Each line of the file is one encoding out of Debian's kernels 5.10, 6.1, 6.12
+// and 7.3 (an opcode with its prefixes; for groups, with its ModRM kind), cut by
+// objdump 2.40, and objdump's text; without its merged "9b db e3".
+func TestLengthAgreesWithObjdump(t *testing.T) {
+	file, err := os.ReadFile("testdata/objdump-2.40.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(file)) {
+		code, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		want := len(code) / 2
+		if got, err := Length(fromHex(t, code+strings.Repeat("cc", 16))); got != want {
+			t.Errorf("Length(%s) = %d, %v; want %d: %s", code, got, err, want, text)
 		}
 	}
 }
