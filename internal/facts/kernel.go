@@ -84,3 +84,16 @@ func (k *Kernel) Check(needs ...Feature) error {
 	}
 	return nil
 }
+
+// Ready returns the *Missing that keeps every probe from being armed, or nil.
+func (k *Kernel) Ready() error {
+	if err := k.Check(ToProbe()...); err != nil {
+		return err
+	}
+	for _, way := range Ways() {
+		if k.Can(way) == nil {
+			return nil
+		}
+	}
+	return k.Can(Ways()[0])
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"unsafe"
 
@@ -16,8 +17,8 @@ import (
 // bpf keeps the program that it loads: others attach it to nothing. It is made
 // for kprobe.multi, which kernels without it overlook.
 func (g *gatherer) bpf() facts.Answer {
-	fd, err := load(ebpf.Kprobe, ebpf.AttachTraceKprobeMulti)
-	g.program = fd
+	fd, err := program{kind: ebpf.Kprobe, attachTo: ebpf.AttachTraceKprobeMulti}.load()
+	g.plain = fd
 	if errors.Is(err, unix.ENOSYS) {
 		return no("this kernel has no bpf() (CONFIG_BPF_SYSCALL)", "use a kernel with CONFIG_BPF_SYSCALL and CONFIG_BPF_EVENTS")
 	}
@@ -26,8 +27,8 @@ func (g *gatherer) bpf() facts.Answer {
 
 // attaches asks for a link to one symbol whose name is at a bad address: only a
 // kernel that knows this kind of link gets as far as to look there.
-func (g *gatherer) attaches(program int, to ebpf.AttachType, old string) facts.Answer {
-	attr := linkAttr{Program: uint32(program), AttachTo: uint32(to)}
+func (g *gatherer) attaches(fd int, to ebpf.AttachType, old string) facts.Answer {
+	attr := linkAttr{Program: uint32(fd), AttachTo: uint32(to)}
 	attr.Multi.Count, attr.Multi.Symbols = 1, 1
 	_, err := bpf(unix.BPF_LINK_CREATE, &attr)
 	switch {
@@ -41,25 +42,34 @@ func (g *gatherer) attaches(program int, to ebpf.AttachType, old string) facts.A
 
 func (g *gatherer) kprobeMulti() facts.Answer {
 	return g.first(func() facts.Answer {
-		return g.attaches(g.program, ebpf.AttachTraceKprobeMulti, "this kernel is older than kprobe.multi")
+		return g.attaches(g.plain, ebpf.AttachTraceKprobeMulti, "this kernel is older than kprobe.multi")
 	}, facts.BPF, facts.Ftrace)
 }
 
 func (g *gatherer) kprobeSession() facts.Answer {
 	return g.first(func() facts.Answer {
 		const old = "this kernel is older than kprobe.session"
-		program, err := load(ebpf.Kprobe, ebpf.AttachTraceKprobeSession)
+		fd, err := program{kind: ebpf.Kprobe, attachTo: ebpf.AttachTraceKprobeSession}.load()
 		if err != nil {
 			return g.verdict("bpf()", err, old)
 		}
-		defer unix.Close(program)
-		return g.attaches(program, ebpf.AttachTraceKprobeSession, old)
+		defer unix.Close(fd)
+		return g.attaches(fd, ebpf.AttachTraceKprobeSession, old)
 	}, facts.KprobeMulti)
 }
 
-// fentry needs a trampoline of the architecture as well, which only attaching
-// tells; x86 has had it for as long as BTF.
-func (g *gatherer) fentry() facts.Answer { return g.first(yes, facts.BPF, facts.BTF, facts.Ftrace) }
+// fentry asks for a function that no BTF has: who may trace functions gets as
+// far as that. Whether the architecture has trampolines only attaching tells;
+// x86 has had them for as long as BTF.
+func (g *gatherer) fentry() facts.Answer {
+	return g.first(func() facts.Answer {
+		_, err := program{kind: ebpf.Tracing, attachTo: ebpf.AttachTraceFEntry, function: math.MaxInt32}.load()
+		if errors.Is(err, unix.EINVAL) {
+			return yes()
+		}
+		return g.verdict("BPF programs that trace functions", err, "")
+	}, facts.BPF, facts.BTF, facts.Ftrace)
+}
 
 const kprobePMU = "sys/bus/event_source/devices/kprobe/"
 
@@ -68,7 +78,7 @@ const kprobePMU = "sys/bus/event_source/devices/kprobe/"
 func (g *gatherer) kprobePerf() facts.Answer {
 	pmu, err := g.pmu()
 	if err != nil {
-		return no("this kernel has no kprobes by perf event (CONFIG_KPROBE_EVENTS, CONFIG_PERF_EVENTS)", "")
+		return no("this kernel is built without kprobes for perf (CONFIG_KPROBE_EVENTS)", "use a kernel with them; ktrap lab boots one")
 	}
 	g.kernel.PMU = pmu
 	err = g.openProbe(&unix.PerfEventAttr{Type: pmu.Type})
@@ -152,7 +162,7 @@ const (
 
 func (g *gatherer) helper(number uint64, old string) facts.Answer {
 	return g.first(func() facts.Answer {
-		fd, err := load(ebpf.Kprobe, ebpf.AttachNone, callHelper(number))
+		fd, err := program{kind: ebpf.Kprobe, instructions: []uint64{callHelper(number)}}.load()
 		if err == nil {
 			unix.Close(fd)
 		}
@@ -186,7 +196,7 @@ const (
 )
 
 func (g *gatherer) recursionMisses() facts.Answer {
-	return g.first(func() facts.Answer { return g.tells(g.program, recursionMissesEnd) }, facts.BPF)
+	return g.first(func() facts.Answer { return g.tells(g.plain, recursionMissesEnd) }, facts.BPF)
 }
 
 func (g *gatherer) tells(fd, end int) facts.Answer {
@@ -211,11 +221,11 @@ func (g *gatherer) linkMissed() facts.Answer {
 }
 
 func linkToNothing() (int, error) {
-	program, err := load(ebpf.PerfEvent, ebpf.AttachNone)
+	sample, err := program{kind: ebpf.PerfEvent}.load()
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(program)
+	defer unix.Close(sample)
 	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY, Bits: unix.PerfBitDisabled}
 	attr.Size = uint32(unsafe.Sizeof(attr))
 	// On a CPU: the first event on a task makes the kernel wait for all CPUs.
@@ -224,5 +234,5 @@ func linkToNothing() (int, error) {
 		return -1, err
 	}
 	defer unix.Close(event)
-	return bpf(unix.BPF_LINK_CREATE, &linkAttr{Program: uint32(program), Target: uint32(event), AttachTo: uint32(ebpf.AttachPerfEvent)})
+	return bpf(unix.BPF_LINK_CREATE, &linkAttr{Program: uint32(sample), Target: uint32(event), AttachTo: uint32(ebpf.AttachPerfEvent)})
 }

@@ -57,10 +57,9 @@ func (g *gatherer) unlocked() facts.Answer {
 // unlockedByKcore is for machines without securityfs: the mode that denies
 // probes denies /proc/kcore to those who else may open it.
 func (g *gatherer) unlockedByKcore() facts.Answer {
-	file, err := g.root.Open("proc/kcore")
+	err := g.open("proc/kcore")
 	switch {
 	case err == nil:
-		file.Close()
 		return yes()
 	case errors.Is(err, unix.EPERM) && g.process().Has(unix.CAP_SYS_RAWIO):
 		return no("the kernel is locked down and denies probes to everyone", rebootUnlocked)
@@ -68,40 +67,19 @@ func (g *gatherer) unlockedByKcore() facts.Answer {
 	return unknown("securityfs is not mounted", "mount -t securityfs securityfs /sys/kernel/security")
 }
 
-func (g *gatherer) armable() facts.Answer {
-	switch g.hasKprobes() {
-	case facts.No:
-		return no("this kernel is built without kprobes", "use a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS")
-	case facts.Unknown:
-		return needsRoot()
-	}
+// switchedOn says nothing of kernels without kprobes: they may have other ways.
+func (g *gatherer) switchedOn() facts.Answer {
 	enabled, err := g.text("sys/kernel/debug/kprobes/enabled")
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return needsRoot()
-	case err != nil:
+		return g.unreadable()
+	case err != nil && g.mounted("debugfs") == "":
 		return unknown("debugfs, which tells whether kprobes are switched off, is not mounted", mountDebugfs)
 	case enabled == "0":
 		return no("kprobes are switched off on this machine: probes would be armed and never hit",
 			"echo 1 > /sys/kernel/debug/kprobes/enabled")
 	}
 	return yes()
-}
-
-// hasKprobes looks for what kprobes leave in sysfs and procfs; a kernel built
-// with kprobes alone shows only in debugfs.
-func (g *gatherer) hasKprobes() facts.State {
-	for _, trace := range []string{
-		"sys/bus/event_source/devices/kprobe", "proc/sys/debug/kprobes-optimization", "sys/kernel/debug/kprobes",
-	} {
-		if g.exists(trace) {
-			return facts.Yes
-		}
-	}
-	if !g.process().Has(unix.CAP_DAC_OVERRIDE) {
-		return facts.Unknown
-	}
-	return facts.No
 }
 
 func (g *gatherer) ftrace() facts.Answer {

@@ -63,7 +63,7 @@ func (g *gatherer) inTracefs(name string, has func(io.Reader) bool, config strin
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return needsRoot()
+		return g.unreadable()
 	case err != nil || !has(file):
 		return no("this kernel is built without "+config, "")
 	}
@@ -71,13 +71,12 @@ func (g *gatherer) inTracefs(name string, has func(io.Reader) bool, config strin
 }
 
 func (g *gatherer) kprobeList() facts.Answer {
-	file, err := g.root.Open("sys/kernel/debug/kprobes/list")
+	err := g.open("sys/kernel/debug/kprobes/list")
 	switch {
 	case err == nil:
-		file.Close()
 		return yes()
 	case errors.Is(err, fs.ErrPermission):
-		return needsRoot()
+		return g.unreadable()
 	case g.mounted("debugfs") == "":
 		return no("debugfs is not mounted", mountDebugfs)
 	}
@@ -85,17 +84,23 @@ func (g *gatherer) kprobeList() facts.Answer {
 }
 
 func (g *gatherer) kcore() facts.Answer {
-	file, err := g.root.Open("proc/kcore")
+	err := g.open("proc/kcore")
 	switch {
 	case err == nil:
-		file.Close()
 		return yes()
 	case errors.Is(err, fs.ErrNotExist):
 		return no("this kernel is built without CONFIG_PROC_KCORE", "")
-	case g.answer(facts.Unlocked).State == facts.No:
-		return g.answer(facts.Unlocked)
 	}
-	return needsRoot()
+	return g.unreadable()
+}
+
+// open tries whether this process may read a file.
+func (g *gatherer) open(name string) error {
+	file, err := g.root.Open(name)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func (g *gatherer) optprobes() facts.Answer {
@@ -107,4 +112,12 @@ func (g *gatherer) optprobes() facts.Answer {
 		return no("switched off on this machine", "sysctl debug.kprobes-optimization=1")
 	}
 	return yes()
+}
+
+// unreadable is the answer of a file that this process may not open.
+func (g *gatherer) unreadable() facts.Answer {
+	if unlocked := g.answer(facts.Unlocked); unlocked.State == facts.No {
+		return unlocked
+	}
+	return unknown("only root can tell", runAsRoot)
 }

@@ -32,15 +32,15 @@ func Gather(want ...facts.Feature) *facts.Kernel {
 		g.answer(f)
 	}
 	if g.kernel.Features[facts.BPF].State == facts.Yes {
-		unix.Close(g.program)
+		unix.Close(g.plain)
 	}
 	return g.kernel
 }
 
-// Ready returns a *facts.Missing if the running kernel is known to refuse every
-// probe, whatever its mechanism.
+// Ready returns the *facts.Missing that keeps every probe from being armed on the
+// running kernel, or nil.
 func Ready() error {
-	return Gather(facts.ToProbe()...).Check(facts.ToProbe()...)
+	return Gather(append(facts.ToProbe(), facts.Ways()...)...).Ready()
 }
 
 func identity() *facts.Kernel {
@@ -75,7 +75,7 @@ type gatherer struct {
 	status *facts.Status
 	btf    []byte
 
-	program int // of two instructions, once facts.BPF is answered with Yes
+	plain int // of two instructions, once facts.BPF is answered with Yes
 }
 
 func (g *gatherer) answer(f facts.Feature) facts.Answer {
@@ -94,7 +94,7 @@ func tests() map[facts.Feature]test {
 	return map[facts.Feature]test{
 		facts.Privileges:      (*gatherer).privileges,
 		facts.Unlocked:        (*gatherer).unlocked,
-		facts.Armable:         (*gatherer).armable,
+		facts.SwitchedOn:      (*gatherer).switchedOn,
 		facts.Ftrace:          (*gatherer).ftrace,
 		facts.Kallsyms:        (*gatherer).kallsyms,
 		facts.BPF:             (*gatherer).bpf,
@@ -126,8 +126,6 @@ func no(why, mend string) facts.Answer { return facts.Answer{State: facts.No, Wh
 func unknown(why, mend string) facts.Answer {
 	return facts.Answer{State: facts.Unknown, Why: why, Mend: mend}
 }
-
-func needsRoot() facts.Answer { return unknown("only root can tell", runAsRoot) }
 
 // first returns the answer of the first of needs that is not there, else then().
 func (g *gatherer) first(then func() facts.Answer, needs ...facts.Feature) facts.Answer {

@@ -35,17 +35,32 @@ type programAttr struct {
 	Flags               uint32
 	Name                [16]byte
 	Interface, AttachTo uint32
+
+	BTF, FunctionSize uint32
+	Functions         uint64
+	FunctionCount     uint32
+	LineSize          uint32
+	Lines             uint64
+	LineCount         uint32
+	AttachFunction    uint32
 }
 
-// load loads a program that runs instructions, then returns 0.
-func load(kind ebpf.ProgramType, attachTo ebpf.AttachType, instructions ...uint64) (fd int, err error) {
-	instructions = append(instructions, zeroR0, exit)
+// program runs instructions, then returns 0.
+type program struct {
+	kind         ebpf.ProgramType
+	attachTo     ebpf.AttachType
+	function     uint32 // its id in the kernel's BTF
+	instructions []uint64
+}
+
+func (p program) load() (fd int, err error) {
+	code := append(p.instructions, zeroR0, exit)
 	license := []byte("GPL\x00")
 	defer runtime.KeepAlive(license)
-	defer runtime.KeepAlive(instructions)
+	defer runtime.KeepAlive(code)
 	return bpf(unix.BPF_PROG_LOAD, &programAttr{
-		Type: uint32(kind), AttachTo: uint32(attachTo),
-		Instructions: pointer(&instructions[0]), Length: uint32(len(instructions)),
+		Type: uint32(p.kind), AttachTo: uint32(p.attachTo), AttachFunction: p.function,
+		Instructions: pointer(&code[0]), Length: uint32(len(code)),
 		License: pointer(&license[0]),
 	})
 }
