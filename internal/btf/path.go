@@ -218,8 +218,8 @@ func (w *walker) fail(format string, args ...any) *PathError {
 
 func (w *walker) unknown(what, name, owner string, names []string) *PathError {
 	err := w.fail("%s has no %s %s", owner, what, name)
-	slices.SortStableFunc(names, func(a, b string) int { return edits(name, a) - edits(name, b) })
-	if len(names) > 0 && edits(name, names[0]) <= len(name)/3+1 {
+	slices.SortStableFunc(names, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	if len(names) > 0 && distance(name, names[0]) <= len(name)/3+1 {
 		err.Nearest = names[0]
 	}
 	err.Has = names[:min(len(names), 8)]
@@ -259,6 +259,14 @@ func (f *memberSearch) in(id ID, base uint32) (Member, bool, error) {
 		}
 	}
 	return Member{}, false, err
+}
+
+// distance is how unlike two names are: dport means skc_dport.
+func distance(meant, name string) int {
+	if len(meant) >= 3 && strings.Contains(name, meant) {
+		return 1
+	}
+	return edits(meant, name)
 }
 
 // edits counts the bytes to insert, delete or replace to make a of b.

@@ -191,7 +191,7 @@ func (s *Spec) shape(id ID, a, b Kind) (record, error) {
 		return nil, err
 	}
 	if t.Kind != a && t.Kind != b {
-		return nil, fmt.Errorf("%s is not a %s", s.TypeString(id), a)
+		return nil, fmt.Errorf("%s is no %s", s.TypeString(id), a)
 	}
 	return s.record(t.ID)
 }
