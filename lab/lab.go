@@ -100,6 +100,11 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Progress == nil {
 		c.Progress = io.Discard
 	}
+	for _, name := range c.Loads {
+		if _, err := parseLoad(name); err != nil {
+			return c, err
+		}
+	}
 	if c.Init != "" {
 		return c, nil
 	}

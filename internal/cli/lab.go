@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ cache folder. In the machine there are ktrap and what --file brings.`,
 	flags.StringVarP(&cfg.Kernel, "kernel", "k", lab.DefaultKernel, "`KERNEL` to boot: a version, the path of a vmlinuz, or \"host\"")
 	flags.StringArrayVar(&cfg.Files, "file", nil, "take a file or folder along, at the same path; a program with its libraries (`PATH`; repeatable)")
 	flags.StringArrayVar(&cfg.Modules, "module", nil, "load the kernel module `NAME`, with those it needs (repeatable)")
-	flags.StringSliceVar(&cfg.Loads, "load", nil, "run loads beside the command: `NAME[:COUNT],…` of "+lab.LoadNames())
+	flags.StringSliceVar(&cfg.Loads, "load", nil, "run loads beside the command: `NAME,…` of "+strings.Join(lab.LoadNames(), ", "))
 	flags.StringVar(&cfg.Accel, "accel", "auto", "`HOW` to run the machine: kvm, tcg or auto")
 	flags.IntVar(&cfg.CPUs, "cpus", 2, "processors")
 	flags.IntVar(&cfg.Memory, "memory", 1024, "memory in `MIB`")
@@ -69,13 +70,16 @@ cache folder. In the machine there are ktrap and what --file brings.`,
 // newLoad is what a machine runs for --load.
 func newLoad() *cobra.Command {
 	return &cobra.Command{
-		Use:    "load NAME[:COUNT]",
+		Use:    "load NAME[:COUNT[xTHREADS]][@PAUSE]",
 		Short:  "Make work for a kernel to do",
 		Args:   cobra.ExactArgs(1),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := lab.Load(cmd.Context(), args[0])
-			fmt.Fprintf(cmd.OutOrStdout(), "%d\n", n)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d operations\n", args[0], n)
 			return err
 		},
 	}
