@@ -42,6 +42,10 @@ func boot(settings []byte) error {
 			fmt.Fprintf(os.Stderr, "ktrap lab: %v\n", err)
 		}
 	}
+	for _, dir := range []string{"/tmp", "/run"} { // no mounts: they may hold files of the host
+		os.MkdirAll(dir, 0o755)
+		os.Chmod(dir, 0o777|os.ModeSticky)
+	}
 	for _, path := range box.Modules {
 		if err := loadModule(path); err != nil {
 			return err
@@ -68,8 +72,6 @@ var mounts = []mount{
 	{"devtmpfs", "/dev", ""},
 	{"devpts", "/dev/pts", ""},
 	{"tmpfs", "/dev/shm", ""},
-	{"tmpfs", "/tmp", "mode=1777"},
-	{"tmpfs", "/run", "mode=755"},
 	{"tracefs", "/sys/kernel/tracing", ""},
 	{"debugfs", "/sys/kernel/debug", ""},
 	{"securityfs", "/sys/kernel/security", ""},
