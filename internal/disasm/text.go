@@ -22,7 +22,7 @@ var unspoken = map[string]string{
 }
 
 // today spells as objdump 2.40 does.
-var today = strings.NewReplacer("callq ", "call ", "jmpq ", "jmp ")
+var today = strings.NewReplacer("callq ", "call ", "jmpq ", "jmp ", "retq", "ret", "leaveq", "leave")
 
 // String is the instruction in AT&T syntax, or its bytes where no text is known.
 func (in Inst) String() string {

@@ -32,26 +32,21 @@ func isTrap(in disasm.Inst) bool {
 	switch op := plain(in); op[0] {
 	case 0x0f: // ud0, ud1, ud2
 		return op[1] == 0xff || op[1] == 0xb9 || op[1] == 0x0b
-	case 0xcd, 0xce, 0xf1: // int, into, int1
+	case 0xcd, 0xf1: // int, int1
 		return true
 	}
 	return false
 }
 
-// masksExceptions: pop and mov to the stack segment.
+// masksExceptions: mov to the stack segment.
 func masksExceptions(in disasm.Inst) bool {
 	op := plain(in)
-	return op[0] == 0x1f || op[0] == 0x8e && reg(op[1]) == 2
+	return op[0] == 0x8e && reg(op[1]) == 2
 }
 
 func isFar(in disasm.Inst) bool {
-	switch op := plain(in); op[0] {
-	case 0x9a, 0xea, 0xcf: // call and jmp far, iret
-		return true
-	case 0xff:
-		return reg(op[1]) == 3 || reg(op[1]) == 5
-	}
-	return false
+	op := plain(in) // iret; call and jmp
+	return op[0] == 0xcf || op[0] == 0xff && (reg(op[1]) == 3 || reg(op[1]) == 5)
 }
 
 // isVM: vmcall and its neighbours, which are 0F 01 /0 with a register.

@@ -14,6 +14,7 @@ type Reason string
 const (
 	OutsideText       Reason = "outside-text"
 	NoSymbol          Reason = "no-symbol"
+	BeyondFunction    Reason = "beyond-function"
 	ReturnNotAtEntry  Reason = "return-not-at-entry"
 	NoReturn          Reason = "no-return"
 	Blacklisted       Reason = "blacklisted"
@@ -51,6 +52,7 @@ var rules = []rule{
 	{OutsideText, "ENOENT", false, outsideSymbols},
 	{OutsideText, "EINVAL", false, outsideText},
 	{NoSymbol, "ENOENT", false, withoutSymbol},
+	{BeyondFunction, "", true, beyondFunction},
 	{ReturnNotAtEntry, "EINVAL", false, returnBehindEntry},
 	{NoReturn, "EINVAL", false, switchesStack},
 	{Blacklisted, "EINVAL", false, blacklisted},
@@ -61,7 +63,7 @@ var rules = []rule{
 	{Notrace, "EINVAL", false, notrace},
 	{Undecodable, "EILSEQ", false, undecodable},
 	{InsideInstruction, "EILSEQ", true, insideInstruction},
-	// Since 6.9 (Jinghao Jia, "Prohibit kprobing on INT and UD").
+	// e884edbb844f (6.9): int3 was EINVAL before, the others passed.
 	{UD, "EILSEQ", true, since(6, 9, opcode(isTrap, "traps by itself"))},
 	{Int3Padding, "EILSEQ", true, since(6, 9, opcode(isInt3, "is padding, or a breakpoint of another debugger"))},
 	{Int3Padding, "EINVAL", true, opcode(isInt3, "is padding, or a breakpoint of another debugger")},
@@ -119,6 +121,15 @@ func withoutSymbol(s *subject) (Answer, string) {
 	return passUnless(s.Func.Name == "", "is in no function that the kernel knows")
 }
 
+// The kernel would put the probe into another function.
+func beyondFunction(s *subject) (Answer, string) {
+	if s.Func.Size == 0 {
+		return Unknown, ""
+	}
+	return passUnless(s.addr-s.Func.Addr >= s.Func.Size,
+		fmt.Sprintf("is beyond the end of %s, which is %#x bytes long", s.Func.Name, s.Func.Size))
+}
+
 func returnBehindEntry(s *subject) (Answer, string) {
 	if !s.Return {
 		return Yes, ""
@@ -135,12 +146,12 @@ func blacklisted(s *subject) (Answer, string) {
 	if s.Kernel.Blacklist == nil {
 		return Unknown, ""
 	}
-	if contain(s.Kernel.Blacklist, s.addr) {
-		return No, "is on the kernel's list of places that no kprobe may touch"
+	for _, r := range s.Kernel.Blacklist {
+		if r.contains(s.addr) || s.Func.Base != 0 && r.contains(s.Func.Base) {
+			return No, "is on the kernel's kprobe blacklist, as a part of " + r.Name
+		}
 	}
-	base, _, clone := strings.Cut(s.Func.Name, ".")
-	return passUnless(clone && contain(s.Kernel.Blacklist, s.Func.Base),
-		"is a part of "+base+", which is on the kernel's list of places that no kprobe may touch")
+	return Yes, ""
 }
 
 func within(what string, list func(*Kernel) []Range) apply {
@@ -149,13 +160,12 @@ func within(what string, list func(*Kernel) []Range) apply {
 		if ranges == nil {
 			return Unknown, ""
 		}
-		return passUnless(contain(ranges, s.addr), "is "+what)
+		hit := slices.ContainsFunc(ranges, func(r Range) bool { return r.contains(s.addr) })
+		return passUnless(hit, "is "+what)
 	}
 }
 
-func contain(ranges []Range, addr uint64) bool {
-	return slices.ContainsFunc(ranges, func(r Range) bool { return r.Start <= addr && addr < r.End })
-}
+func (r Range) contains(addr uint64) bool { return r.Start <= addr && addr < r.End }
 
 // de02f2ac5d8c (6.6): what stands before a function is no code of its own.
 func prefixSymbol(s *subject) (Answer, string) {

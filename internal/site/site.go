@@ -51,7 +51,7 @@ type Query struct {
 // A Func is the symbol that contains the address; it is empty if none does.
 type Func struct {
 	Name, Module string
-	Addr, Size   uint64 // Size up to the next symbol, as kallsyms counts
+	Addr, Size   uint64 // Size up to the next symbol, as kallsyms counts; 0 is unknown
 	// Base is the address of the symbol that a clone such as "name.cold" was
 	// cut from, which is its name up to the first dot; 0 if there is none.
 	Base uint64
@@ -73,7 +73,7 @@ type Kernel struct {
 // A Range is the addresses from Start up to, but not including, End.
 type Range struct {
 	Start, End uint64
-	Name       string
+	Name       string // what they belong to
 }
 
 // A Verdict is the answer to a Query.

@@ -78,6 +78,9 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"a variable", fsync612, 0, []func(*Query){named("jiffies"), func(q *Query) { q.InText = No }}, OutsideText, "EINVAL"},
 		{"text without a symbol", fsync612, 0, []func(*Query){func(q *Query) { q.Func = Func{} }}, NoSymbol, "ENOENT"},
 
+		{"the last byte of a function", fsync612, 0x8f, nil, InsideInstruction, "EILSEQ"},
+		{"the first byte behind it", fsync612, 0x90, nil, BeyondFunction, ""},
+
 		{"a return probe at the entry", fsync510, 0, []func(*Query){returns, release(5, 10)}, "", ""},
 		{"a return probe at +4 behind an endbr", fsync612, 4, []func(*Query){returns}, "", ""},
 		{"a return probe at +4 where there is no endbr", "55 4889e5 c3", 4, []func(*Query){returns}, ReturnNotAtEntry, "EINVAL"},
@@ -164,7 +167,7 @@ func TestTheProbeGoesBehindAnEndbr(t *testing.T) {
 		{"at a sealed endbr", ask(t, fsync73, 0, release(7, 3)), 4, true},
 		{"at an endbr before 5.18", ask(t, fsync612, 0, release(5, 15)), 0, true},
 		{"in the middle", ask(t, fsync612, 9), 9, false},
-		{"at the entry of unknown code", ask(t, "", 0), 0, true},
+		{"at the entry of unknown code", ask(t, fsync612, 0, func(q *Query) { q.Code = nil }), 0, true},
 	} {
 		v := Judge(c.q)
 		if v.Addr != start+c.offset || v.Entry != c.entry {
@@ -174,7 +177,6 @@ func TestTheProbeGoesBehindAnEndbr(t *testing.T) {
 }
 
 func TestARuleWithoutFactsIsUncheckedAndNeverARefusal(t *testing.T) {
-	known := ask(t, fsync612, 5).Kernel
 	instruction := []Reason{Undecodable, InsideInstruction, UD, Int3Padding, Emulated, MasksExceptions, FarBranch, VirtualMachine, IndirectMemory, PrefixedCall}
 	for _, c := range []struct {
 		name string
@@ -182,12 +184,13 @@ func TestARuleWithoutFactsIsUncheckedAndNeverARefusal(t *testing.T) {
 		want []Reason
 	}{
 		{"nothing is unknown", ask(t, fsync612, 9), nil},
-		{"no code", Query{Addr: start + 5, InText: Yes, Func: Func{Name: "f", Addr: start, Traceable: Yes}, Kernel: known}, instruction},
-		{"code that ends before the address", ask(t, "55 5d", 9), instruction},
+		{"no code", ask(t, fsync612, 9, func(q *Query) { q.Code = nil }), instruction},
+		{"code that ends before the address", ask(t, fsync612, 9, func(q *Query) { q.Code = q.Code[:9] }), instruction},
 		{"code that ends inside an instruction", ask(t, "55 48", 1), instruction},
-		{"a return probe at +4 of unknown code", Query{Addr: start + 4, Return: true, InText: Yes, Func: Func{Name: "f", Addr: start, Traceable: Yes}, Kernel: known},
+		{"a return probe at +4 of unknown code", ask(t, fsync612, 4, func(q *Query) { q.Code, q.Return = nil, true }),
 			append([]Reason{ReturnNotAtEntry}, instruction...)},
 		{"no lists", ask(t, fsync612, 9, func(q *Query) { q.Kernel = &Kernel{} }), []Reason{Blacklisted, JumpLabel, StaticCall, Bug}},
+		{"not where the function ends", ask(t, fsync612, 9, func(q *Query) { q.Func.Size = 0 }), []Reason{BeyondFunction}},
 		{"not whether it is text", ask(t, fsync612, 9, func(q *Query) { q.InText = Unknown }), []Reason{OutsideText}},
 		{"not whether it is traceable", ask(t, fsync612, 9, func(q *Query) { q.Func.Traceable = Unknown }), []Reason{Notrace}},
 	} {
@@ -217,6 +220,10 @@ func TestARefusalSaysWhyAndWhatIsAllowedNearby(t *testing.T) {
 			"unix:unix_stream_connect+0x4a (int3) is padding, or a breakpoint of another debugger; nearest places: unix:unix_stream_connect+0x45, unix:unix_stream_connect+0x4b"},
 		{ask(t, "55 ff5010 cc cc", 1),
 			"vfs_fsync_range+0x1 (call *0x10(%rax)) reads its target from memory; nearest places: vfs_fsync_range"},
+		{ask(t, fsync612, 0x90),
+			"vfs_fsync_range+0x90 is beyond the end of vfs_fsync_range, which is 0x90 bytes long; nearest places: vfs_fsync_range+0x8c"},
+		{ask(t, fsync612, 9, func(q *Query) { q.Kernel.Blacklist = []Range{{start, start + 0x90, "vfs_fsync_range"}} }),
+			"vfs_fsync_range+0x9 is on the kernel's kprobe blacklist, as a part of vfs_fsync_range"},
 		{ask(t, fsync612, 9, func(q *Query) { q.Func.Traceable = No }),
 			"vfs_fsync_range+0x9 is in a function that ftrace can't trace, and this kernel lets no perf or tracefs probe in there"},
 		{ask(t, "", 0, func(q *Query) { q.Func, q.InText = Func{}, No }),
