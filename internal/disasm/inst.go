@@ -1,11 +1,17 @@
 // Package disasm cuts x86-64 code into instructions.
 //
 // It promises the boundaries that the kernel's own decoder sees, which decide
-// where a kprobe may stand: the lengths come from a decoder of its own, two
-// opcode maps written as strings of operand shapes. It reads no memory but the
-// bytes it is given and knows no symbols. Text comes from golang.org/x/arch,
-// which is believed only where its length agrees; it is wrong on endbr64 and
-// some system instructions.
+// where a kprobe may stand. It reads no memory but the bytes it is given and
+// knows no symbols. An instruction is
+//
+//	[66 67 f0 f2 f3 and segments] [REX]   opcode [ModRM [SIB] [displacement]] [immediate]
+//	                     [VEX, EVEX or XOP] opcode …
+//
+// and its length follows from the opcode's place in two maps, which are written
+// as strings with a letter for the shape of the operands.
+//
+// Text comes from golang.org/x/arch, which is believed only where its length
+// agrees: it is wrong on endbr64 and some system instructions.
 //
 // arm64 needs no decoder for boundaries (each instruction is 4 bytes); Walk is
 // the place where another architecture's step would be chosen.
@@ -53,8 +59,8 @@ func (in Inst) IsEmulated() bool {
 func (in Inst) IsEndbr() bool {
 	switch string(in.Bytes) {
 	case "\xf3\x0f\x1e\xfa", "\xf3\x0f\x1e\xfb", // endbr64, endbr32
-		"\x66\x0f\x1f\x00", // sealed, up to 6.14
-		"\x0f\x1f\x40\xd6": // sealed
+		"\x66\x0f\x1f\x00", // sealed by 6.12
+		"\x0f\x1f\x40\xd6": // sealed by 7.3
 		return true
 	}
 	return false

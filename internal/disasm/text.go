@@ -21,9 +21,6 @@ var unspoken = map[string]string{
 	"\xc5\xf8\x77":     "vzeroupper",
 }
 
-// today spells as objdump 2.40 does.
-var today = strings.NewReplacer("callq ", "call ", "jmpq ", "jmp ", "retq", "ret", "leaveq", "leave")
-
 // String is the instruction in AT&T syntax, or its bytes where no text is known.
 func (in Inst) String() string {
 	if text, ok := unspoken[string(in.Bytes)]; ok {
@@ -39,7 +36,13 @@ func (in Inst) String() string {
 			decoded.Args[i] = mend(mem)
 		}
 	}
-	return today.Replace(x86asm.GNUSyntax(decoded, in.Addr, nil))
+	text := x86asm.GNUSyntax(decoded, in.Addr, nil)
+	switch decoded.Op {
+	case x86asm.CALL, x86asm.JMP, x86asm.RET, x86asm.LEAVE: // objdump 2.40 has no q behind them
+		name := strings.ToLower(decoded.Op.String())
+		text = strings.Replace(text, name+"q", name, 1)
+	}
+	return text
 }
 
 // mend repairs what x86asm prints as 0xffffff18(%r12,%riz): the sign of a
