@@ -189,30 +189,37 @@ func (a apt) update(suites []string) error {
 type mirrors struct{ main, security string }
 
 // mirrors asks apt, which knows all forms of its sources, for the addresses
-// that an update would read: '…/dists/bookworm/InRelease' and the like.
-func (a apt) mirrors() (m mirrors, err error) {
-	out, err := output(exec.CommandContext(a.ctx, "apt-get", "update", "--print-uris",
+// that an update would read.
+func (a apt) mirrors() (mirrors, error) {
+	uris, err := output(exec.CommandContext(a.ctx, "apt-get", "update", "--print-uris",
 		"-o", "Dir::State="+a.dir, "-o", "Dir::State::lists="+filepath.Join(a.dir, "lists")))
 	if err != nil {
-		return m, err
+		return mirrors{}, err
 	}
-	for line := range strings.Lines(out) {
-		address, _, _ := strings.Cut(line, " ")
-		address, isRelease := strings.CutSuffix(strings.Trim(address, "'"), "/InRelease")
-		base, suite, isDist := strings.Cut(address, "/dists/")
-		if !isRelease || !isDist || !isDebian(suite) {
-			continue
-		}
-		if strings.HasSuffix(suite, "security") || strings.HasSuffix(suite, "/updates") {
-			m.security = base
-		} else if m.main == "" {
-			m.main = base
-		}
-	}
+	m := parseMirrors(uris)
 	if m.main == "" {
 		return m, errors.New("apt on this machine knows no Debian archive: give the path of a vmlinuz instead of a version")
 	}
 	return m, nil
+}
+
+// parseMirrors looks for Debian's suites in lines that begin with
+//
+//	'ARCHIVE/dists/SUITE/InRelease'
+func parseMirrors(uris string) (m mirrors) {
+	for line := range strings.Lines(uris) {
+		address, _, _ := strings.Cut(line, " ")
+		address, isRelease := strings.CutSuffix(strings.Trim(address, "'"), "/InRelease")
+		archive, suite, _ := strings.Cut(address, "/dists/")
+		switch {
+		case !isRelease || !isDebian(suite):
+		case strings.HasSuffix(suite, "-security") || strings.HasSuffix(suite, "/updates"):
+			m.security = archive
+		case m.main == "":
+			m.main = archive
+		}
+	}
+	return m
 }
 
 func isDebian(suite string) bool {

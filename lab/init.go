@@ -60,7 +60,7 @@ func boot(settings []byte) error {
 	if err != nil {
 		return err
 	}
-	return serve(port)
+	return newNursery().serve(port)
 }
 
 type mount struct{ kind, at, options string }

@@ -15,7 +15,7 @@ import (
 )
 
 // serve runs the host's commands until the host is gone.
-func serve(port *os.File) error {
+func (n *nursery) serve(port io.ReadWriteCloser) error {
 	if _, err := port.Write([]byte{hello}); err != nil {
 		return err
 	}
@@ -26,7 +26,6 @@ func serve(port *os.File) error {
 	if err != nil {
 		return err
 	}
-	nursery := newNursery()
 	for {
 		var s streams
 		for i := range s {
@@ -34,12 +33,12 @@ func serve(port *os.File) error {
 				return err
 			}
 		}
-		go nursery.serve(s)
+		go n.command(s)
 	}
 }
 
-// serve carries out one order.
-func (n *nursery) serve(s streams) {
+// command carries out one order.
+func (n *nursery) command(s streams) {
 	defer s.close()
 	messages := json.NewDecoder(s[0])
 	var o order
