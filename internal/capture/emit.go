@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/cilium/ebpf/asm"
@@ -15,8 +14,9 @@ type Target struct {
 	Arch    *arch.Arch
 	Context object.Context
 	Base    uint32 // the session's number of the batch's first point
-	Index   uint32 // the point's index in the batch, when Cookie is false
-	Cookie  bool   // the index is the attach cookie
+	Points  int    // in the batch
+	Cookie  bool   // the point's index in the batch is the attach cookie
+	Index   uint32 // else it is this
 }
 
 // Registers that keep their meaning through the whole program.
@@ -34,10 +34,10 @@ const (
 	commSlot    = -32
 )
 
-// Emit writes u's program for t. In order: leave unless armed, count the hit,
+// Emit writes u's program for t. In order: count the hit, leave unless armed,
 // filter, reserve the record, fill it in place, submit it without waking anybody
-// (the reader polls; a wake-up a hit would cost more than the hit). A refused
-// reservation is counted.
+// (the reader polls; a wake-up a hit would cost more than the hit). Every way
+// out but the last has a counter of its own.
 func (u *Unit) Emit(t Target) object.Program {
 	e := emitter{u: u, t: t, l: u.LayOut(t.Arch)}
 	e.enter()
@@ -77,18 +77,14 @@ func (e *emitter) label(name string) string {
 	return fmt.Sprintf("%s%d", name, e.labels)
 }
 
+// enter counts the hit and goes on only if the point is armed.
 func (e *emitter) enter() {
-	e.add(
-		asm.Mov.Reg(ctx, asm.R1),
-		asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
-		asm.LoadMem(asm.R1, asm.R1, 0, asm.Word),
-		asm.JEq.Imm(asm.R1, 0, "out"),
-	)
+	e.add(asm.Mov.Reg(ctx, asm.R1))
 	if e.t.Cookie {
 		e.add(
-			asm.Mov.Reg(asm.R1, ctx),
 			asm.FnGetAttachCookie.Call(),
 			asm.Mov.Reg(index, asm.R0),
+			asm.JGE.Imm(index, int32(e.t.Points), "out"),
 			asm.StoreMem(asm.RFP, keySlot, index, asm.Word),
 		)
 	} else {
@@ -103,6 +99,20 @@ func (e *emitter) enter() {
 		asm.Mov.Reg(counts, asm.R0),
 	)
 	e.count(object.HitsOffset)
+	if e.t.Cookie {
+		e.add(
+			asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
+			asm.Mov.Reg(asm.R2, index),
+			asm.LSh.Imm(asm.R2, 2),
+			asm.Add.Reg(asm.R1, asm.R2),
+		)
+	} else {
+		e.add(asm.LoadMapValue(asm.R1, 0, 4*e.t.Index).WithReference(object.State))
+	}
+	e.add(
+		asm.LoadMem(asm.R1, asm.R1, 0, asm.Word),
+		asm.JEq.Imm(asm.R1, 0, "unarmed"),
+	)
 }
 
 // count is atomic because up to 5.11 a program entered by fentry can interrupt
@@ -130,7 +140,7 @@ func (e *emitter) filter() {
 		for i := 0; i < object.CommSize; i += 8 {
 			e.add(
 				asm.LoadMem(asm.R0, asm.RFP, int16(commSlot+i), asm.DWord),
-				asm.LoadImm(asm.R1, int64(binary.LittleEndian.Uint64(comm[i:])), asm.DWord),
+				asm.LoadImm(asm.R1, int64(le.Uint64(comm[i:])), asm.DWord),
 				asm.JNE.Reg(asm.R0, asm.R1, "filtered"),
 			)
 		}
@@ -174,8 +184,8 @@ func (e *emitter) header() {
 	}
 	e.add(asm.FnGetSmpProcessorId.Call())
 	e.store(object.CPUOffset, asm.R0, asm.Word)
-	e.add(asm.LoadMem(asm.R1, counts, object.HitsOffset, asm.DWord))
-	e.store(object.SeqOffset, asm.R1, asm.DWord)
+	e.add(asm.LoadMem(asm.R1, counts, object.FullOffset, asm.DWord))
+	e.store(object.LostOffset, asm.R1, asm.DWord)
 	e.comm(record, object.CommOffset)
 }
 
@@ -187,7 +197,7 @@ func (e *emitter) words() {
 		slot += loc.Words
 	}
 	if e.u.Ret {
-		offset := 8 * slot
+		offset := 8 * e.u.Before
 		if e.t.Context == object.Kretprobe {
 			offset = e.t.Arch.Regs[e.t.Arch.Ret].Offset
 		}
@@ -243,7 +253,7 @@ func (e *emitter) read(i int) {
 		from = e.l.Args[r.Arg]
 	}
 	fault, done := e.label("fault"), e.label("read")
-	e.add(asm.LoadMem(asm.R3, record, int16(from), asm.DWord))
+	e.add(asm.LoadMem(asm.R3, record, int16(from+r.Word), asm.DWord))
 	last := len(r.Offsets) - 1
 	for _, offset := range r.Offsets[:last] {
 		e.add(asm.Add.Imm(asm.R3, int32(offset)))
@@ -313,6 +323,9 @@ func (e *emitter) leave() {
 		asm.FnRingbufSubmit.Call(),
 		asm.Ja.Label("out"),
 	)
+	e.symbol = "unarmed"
+	e.count(object.UnarmedOffset)
+	e.add(asm.Ja.Label("out"))
 	if e.u.Filter != (Filter{}) {
 		e.symbol = "filtered"
 		e.count(object.FilteredOffset)

@@ -9,6 +9,9 @@
 package capture
 
 import (
+	"encoding/binary"
+	"slices"
+
 	"ktrap/internal/arch"
 	"ktrap/internal/object"
 )
@@ -17,20 +20,29 @@ import (
 type Unit struct {
 	Args   []arch.Loc // where each argument is; its words are recorded raw
 	Ret    bool       // the word a function returns
+	Before int        // how many arguments stand before it in a trampoline's context
 	Regs   bool       // struct pt_regs, whole
 	Reads  []Read     // memory, read when the probe hits
 	Frames int        // the deepest kernel stack recorded; 0 for none
 	Filter Filter
 }
 
-// Read is memory that a hit's record holds. Reading starts at the value of a
+// le is the byte order of records: that of every processor we know.
+var le = binary.LittleEndian
+
+// Read is memory that a hit's record holds. Reading starts at the pointer in a
 // word of the record; every offset but the last is added and the pointer there
 // followed, the last is added and the bytes there are copied.
 type Read struct {
 	Arg     int   // index into Unit.Args, or RetWord
+	Word    int   // bytes into the argument's words, where the pointer is
 	Offsets []int // bytes
 	Size    int   // bytes copied at most
 	String  bool  // stops at a NUL; at most Size bytes with it
+}
+
+func (r Read) equal(o Read) bool {
+	return r.Arg == o.Arg && r.Word == o.Word && r.Size == o.Size && r.String == o.String && slices.Equal(r.Offsets, o.Offsets)
 }
 
 // RetWord as a Read's Arg starts at the returned word.

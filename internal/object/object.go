@@ -8,7 +8,7 @@
 //	 8  u64  pid_tgid  process id in the upper half, thread id in the lower
 //	16  u32  probe     the point's number in its session
 //	20  u32  cpu
-//	24  u64  seq       how many hits of this point this CPU had counted, with this one
+//	24  u64  full      how many hits of this point on this CPU had found no room before
 //	32  char comm[16]
 //
 // What a unit asked for follows at the offsets of its Layout.
@@ -22,7 +22,7 @@ const (
 	PidOffset   = 8
 	ProbeOffset = 16
 	CPUOffset   = 20
-	SeqOffset   = 24
+	LostOffset  = 24
 	CommOffset  = 32
 	CommSize    = 16
 	HeaderSize  = 48
@@ -32,16 +32,18 @@ const (
 const (
 	Ring   = "ring"   // ring buffer of records
 	Counts = "counts" // per-CPU array: a Count for every point of the batch
-	State  = "state"  // array of one u32: non-zero when the batch is armed
+	State  = "state"  // one value: a u32 for every point of the batch, non-zero while armed
 )
 
 // Offsets of a point's counters in its per-CPU slot, and the slot's size, bytes.
-// Every hit that reaches the program counts as a hit first.
+// Whatever reaches the program counts as a hit before anything else happens, so
+// hits = unarmed + filtered + full + records submitted.
 const (
 	HitsOffset     = 0  // hits that reached the program
-	FilteredOffset = 8  // of these, refused by the filter
-	FullOffset     = 16 // of these, without room in the ring
-	CountSize      = 24
+	UnarmedOffset  = 8  // of these, while the point was not armed
+	FilteredOffset = 16 // of these, refused by the filter
+	FullOffset     = 24 // of these, without room in the ring
+	CountSize      = 32
 )
 
 // Context is what a program is called with.
@@ -58,7 +60,7 @@ const (
 // Program is one BPF program.
 type Program struct {
 	Context Context
-	Insns   asm.Instructions
+	Insns   asm.Instructions // jumps to labels, maps by name
 	// Cookie tells that the point's index in the batch comes from the attach
 	// cookie, so that one program may serve many points (kprobe.multi 5.18,
 	// perf events 5.15); without it the index is part of the code.

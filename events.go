@@ -1,0 +1,127 @@
+package ktrap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"ktrap/internal/capture"
+)
+
+// Events yields every hit of every probe of the session, in the order of their
+// recording, after calling the probe's handler with it. When ctx is done it
+// detaches all probes, yields what had been recorded by then and ends; so no
+// event is left behind unless the loop is broken off. An error is yielded once,
+// as the last thing.
+func (s *Session) Events(ctx context.Context) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		if s.stream == nil {
+			yield(nil, errors.New("events: no probe is registered"))
+			return
+		}
+		for ctx.Err() == nil {
+			batch, _ := s.stream.Next(ctx)
+			if !s.deliver(batch, yield) {
+				return
+			}
+		}
+		if err := s.detach(); err != nil {
+			yield(nil, err)
+			return
+		}
+		s.drain(yield)
+	}
+}
+
+// settling is how long programs that had begun when they were detached may take
+// to submit what they count.
+const settling = time.Second
+
+// drain yields what the detached probes had recorded.
+func (s *Session) drain(yield func(*Event, error) bool) {
+	deadline, cancel := context.WithTimeout(context.Background(), settling)
+	defer cancel()
+	for deadline.Err() == nil && !s.settled() {
+		soon, cancel := context.WithTimeout(deadline, time.Millisecond)
+		batch, _ := s.stream.Next(soon)
+		cancel()
+		if !s.deliver(batch, yield) {
+			return
+		}
+	}
+	s.stream.Stop()
+	for {
+		batch, more := s.stream.Next(context.Background())
+		if !more || !s.deliver(batch, yield) {
+			return
+		}
+	}
+}
+
+// settled tells whether every record that the programs counted has been taken.
+func (s *Session) settled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.regs {
+		t, err := r.batch.set.Tally(r.index)
+		if err == nil && t.Hits-t.Unarmed-t.Filtered-t.Full != r.taken {
+			return false
+		}
+	}
+	return true
+}
+
+// deliver turns records into events, calls their handlers and yields them.
+func (s *Session) deliver(batch iter.Seq[[]byte], yield func(*Event, error) bool) bool {
+	on := true
+	for record := range batch {
+		h := capture.ParseHeader(record)
+		r := s.registration(h.Probe)
+		r.taken++
+		if !on {
+			continue
+		}
+		ev := s.event(r, h, bytes.Clone(record))
+		r.delivered++
+		if handler := r.handler(); handler != nil {
+			handler.call(ev)
+		}
+		on = yield(ev, nil)
+	}
+	return on
+}
+
+func (s *Session) registration(number uint32) *Registration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.regs[number]
+}
+
+func (r *Registration) handler() *Handler {
+	if r.probe.Return {
+		return r.probe.Ret
+	}
+	return r.probe.Pre
+}
+
+func (s *Session) event(r *Registration, h capture.Header, record []byte) *Event {
+	lost := h.Full - r.full[h.CPU]
+	r.full[h.CPU] = h.Full
+	ev := &Event{
+		Time: s.clock.at(h.Time),
+		CPU:  int(h.CPU), PID: int(h.PID), TID: int(h.TID),
+		Comm:         string(h.Comm),
+		Kind:         Pre,
+		Place:        r.name,
+		Addr:         r.Addr,
+		Lost:         lost,
+		Registration: r,
+		record:       record,
+	}
+	if r.probe.Return {
+		ev.Kind = Return
+	}
+	return ev
+}

@@ -1,0 +1,70 @@
+package ktrap
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"ktrap/internal/kernel"
+	"ktrap/internal/place"
+)
+
+// maxMatches bounds what one pattern may stand for: more probes than that slow
+// a machine down for everybody on it.
+const maxMatches = 4096
+
+// Probes turns a place, in the command line's grammar, into the probes that it
+// stands for: one, or for a glob one for every function that matches, which are
+// Optional. All are copies of like, at their place. A malformed place is a
+// *PlaceError.
+func (s *Session) Probes(text string, like Probe) ([]*Probe, error) {
+	p, err := place.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if p.Glob {
+		return s.expand(p, like)
+	}
+	like.Module, like.Symbol, like.Offset, like.Addr, like.Return = p.Module, p.Symbol, p.Offset, p.Addr, p.Return
+	return []*Probe{&like}, nil
+}
+
+// PlaceError is a place that is not in the grammar.
+type PlaceError = place.Error
+
+func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
+	matches, err := s.symbols.Match(p.Module, p.Symbol)
+	if err != nil {
+		return nil, err
+	}
+	if len(matches) > maxMatches {
+		return nil, fmt.Errorf("%s matches %d functions, more than the %d that one pattern may stand for: narrow it down", p, len(matches), maxMatches)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.traceable == nil {
+		// Without the list the kernel itself tells, one function at a time.
+		s.traceable, _ = kernel.Traceable()
+	}
+	named := map[string]int{}
+	for _, m := range matches {
+		named[m.Name]++
+	}
+	var probes []*Probe
+	for _, m := range matches {
+		probe := like
+		probe.Return, probe.Optional = p.Return, true
+		probe.Module, probe.Symbol = m.Module, m.Name
+		if named[m.Name] > 1 {
+			probe.Module, probe.Symbol, probe.Addr = "", "", m.Addr
+		}
+		if strings.HasSuffix(m.Name, ".cold") {
+			s.skipped = append(s.skipped, Skipped{&probe, errPart})
+			continue
+		}
+		probes = append(probes, &probe)
+	}
+	return probes, nil
+}
+
+var errPart = errors.New("the unlikely part of another function, not a function of its own")

@@ -1,0 +1,278 @@
+// Package attach carries out a plan and undoes it. It is the only room that
+// loads programs, arms probes or writes tracefs.
+//
+// A Set is one job: all of its points attach or none stays. Programs attach
+// unarmed, so that the points of a set begin together; whatever happens before
+// Arm is not part of what the set saw. Closing undoes in reverse order. All that
+// is armed hangs on file descriptors of this process, so that the kernel itself
+// removes it if the process is killed.
+package attach
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"ktrap/internal/arch"
+	"ktrap/internal/capture"
+	"ktrap/internal/facts"
+	"ktrap/internal/object"
+	"ktrap/internal/plan"
+)
+
+// Point is one place to attach to.
+type Point struct {
+	Addr   uint64 // where the probe goes; the entry of the function for a return
+	FuncID uint32 // BTF id for fentry and fexit
+	Unit   *capture.Unit
+}
+
+// Job is what a Set carries out.
+type Job struct {
+	Kernel *facts.Kernel
+	Arch   *arch.Arch
+	Ring   *ebpf.Map // where records go
+	Base   uint32    // the session's number of the first point
+	Points []Point
+	Steps  []plan.Step
+}
+
+// Refused is a point that the kernel did not take.
+type Refused struct {
+	Point     int // index into the job's points; -1 if it can't be told which
+	Mechanism plan.Mechanism
+	Err       error
+}
+
+func (e *Refused) Error() string {
+	return fmt.Sprintf("the kernel refused a %s probe: %v", e.Mechanism, e.Err)
+}
+
+func (e *Refused) Unwrap() error { return e.Err }
+
+// Tally counts a point's hits by what became of them. Of Hits, all but Unarmed,
+// Filtered and Full were submitted as records.
+type Tally struct {
+	Hits, Unarmed, Filtered, Full uint64
+}
+
+// Misses are hits that never reached a point's program, as the kernel counts
+// them.
+type Misses struct {
+	Missed    uint64 // another kprobe's handler was running
+	Recursion uint64 // a BPF program was running
+	Known     bool   // this kernel counts both for this mechanism
+}
+
+// Set is a job that is attached.
+type Set struct {
+	job     Job
+	counts  *ebpf.Map
+	state   *ebpf.Map
+	hooks   []*hook
+	byPoint []*hook
+}
+
+// Attach carries out job, unarmed. On failure nothing stays; the error is a
+// *Refused, a *VerifierError or what a system call said of an earlier step.
+func Attach(ctx context.Context, job Job) (*Set, error) {
+	s := &Set{job: job, byPoint: make([]*hook, len(job.Points))}
+	if err := s.attach(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Set) attach(ctx context.Context) error {
+	if err := s.maps(); err != nil {
+		return err
+	}
+	for _, step := range s.job.Steps {
+		for _, points := range s.groups(step) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			h, err := s.hook(step.Mechanism, points)
+			if err != nil {
+				return err
+			}
+			s.hooks = append(s.hooks, h)
+			for _, i := range points {
+				s.byPoint[i] = h
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Set) maps() (err error) {
+	n := uint32(len(s.job.Points))
+	s.counts, err = ebpf.NewMap(&ebpf.MapSpec{
+		Name: "ktrap_counts", Type: ebpf.PerCPUArray,
+		KeySize: 4, ValueSize: object.CountSize, MaxEntries: n,
+	})
+	if err != nil {
+		return fmt.Errorf("make the map of counters: %w", err)
+	}
+	s.state, err = ebpf.NewMap(&ebpf.MapSpec{
+		Name: "ktrap_state", Type: ebpf.Array,
+		KeySize: 4, ValueSize: 4 * n, MaxEntries: 1,
+	})
+	if err != nil {
+		return fmt.Errorf("make the map of states: %w", err)
+	}
+	return nil
+}
+
+// groups splits a step's points into those that one hook serves: all points of a
+// kprobe.multi link that record the same; otherwise each on its own.
+func (s *Set) groups(step plan.Step) [][]int {
+	if step.Mechanism != plan.Multi && step.Mechanism != plan.ReturnMulti {
+		return slices.Collect(slices.Chunk(step.Points, 1))
+	}
+	var groups [][]int
+	at := map[string]int{}
+	for _, i := range step.Points {
+		key := fmt.Sprint(*s.job.Points[i].Unit)
+		n, ok := at[key]
+		if !ok {
+			n = len(groups)
+			at[key] = n
+			groups = append(groups, nil)
+		}
+		groups[n] = append(groups[n], i)
+	}
+	return groups
+}
+
+// Arm begins: from now on hits of all points count and are recorded.
+func (s *Set) Arm() error {
+	on := make([]byte, 4*len(s.job.Points))
+	for i := range s.job.Points {
+		binary.NativeEndian.PutUint32(on[4*i:], 1)
+	}
+	return s.setState(on)
+}
+
+// Disarm ends: hits of any point count as unarmed from now on.
+func (s *Set) Disarm() error { return s.setState(make([]byte, 4*len(s.job.Points))) }
+
+func (s *Set) setState(value []byte) error {
+	if err := s.state.Put(uint32(0), value); err != nil {
+		return fmt.Errorf("arm or disarm: %w", err)
+	}
+	return nil
+}
+
+// Enable arms point i, attaching what serves it if nothing is attached.
+func (s *Set) Enable(i int) error {
+	if err := s.byPoint[i].attach(s); err != nil {
+		return err
+	}
+	return s.switchPoint(i, 1)
+}
+
+// Disable disarms point i; what served it and no other armed point is detached.
+func (s *Set) Disable(i int) error {
+	if err := s.switchPoint(i, 0); err != nil {
+		return err
+	}
+	h := s.byPoint[i]
+	state, err := s.states()
+	if err != nil {
+		return err
+	}
+	for _, p := range h.points {
+		if binary.NativeEndian.Uint32(state[4*p:]) != 0 {
+			return nil
+		}
+	}
+	return h.detach()
+}
+
+func (s *Set) states() ([]byte, error) {
+	state, err := s.state.LookupBytes(uint32(0))
+	if err != nil {
+		return nil, fmt.Errorf("read what is armed: %w", err)
+	}
+	return state, nil
+}
+
+func (s *Set) switchPoint(i int, on uint32) error {
+	state, err := s.states()
+	if err != nil {
+		return err
+	}
+	binary.NativeEndian.PutUint32(state[4*i:], on)
+	return s.setState(state)
+}
+
+// Tally returns point i's counts, summed over the CPUs.
+func (s *Set) Tally(i int) (Tally, error) {
+	var t Tally
+	var perCPU [][]byte
+	if err := s.counts.Lookup(uint32(i), &perCPU); err != nil {
+		return t, fmt.Errorf("read a point's counters: %w", err)
+	}
+	for _, b := range perCPU {
+		t.Hits += binary.NativeEndian.Uint64(b[object.HitsOffset:])
+		t.Unarmed += binary.NativeEndian.Uint64(b[object.UnarmedOffset:])
+		t.Filtered += binary.NativeEndian.Uint64(b[object.FilteredOffset:])
+		t.Full += binary.NativeEndian.Uint64(b[object.FullOffset:])
+	}
+	return t, nil
+}
+
+// Misses returns what the kernel counts as missed on the hook that serves point
+// i, and which points share that count.
+func (s *Set) Misses(i int) (m Misses, shared []int) {
+	h := s.byPoint[i]
+	return h.readMisses(s.job.Kernel), h.points
+}
+
+// Detach detaches every point; the counts stay readable.
+func (s *Set) Detach() error {
+	var errs []error
+	for _, h := range slices.Backward(s.hooks) {
+		errs = append(errs, h.detach())
+	}
+	return errors.Join(errs...)
+}
+
+// Close detaches every point and lets go of everything.
+func (s *Set) Close() error {
+	err := s.Detach()
+	for _, h := range slices.Backward(s.hooks) {
+		err = errors.Join(err, h.prog.Close())
+	}
+	for _, m := range []*ebpf.Map{s.state, s.counts} {
+		err = errors.Join(err, m.Close())
+	}
+	return err
+}
+
+// RingSize is the size of the ring buffer, bytes: room for the hits of some
+// hundred milliseconds at full speed while the reader does not get to run.
+const RingSize = 8 << 20
+
+// NewRing makes the ring buffer that the points of a session share (5.8). Up to
+// 5.10 it counts against the locked-memory limit, which is raised for it.
+func NewRing() (*ebpf.Map, error) {
+	spec := &ebpf.MapSpec{Name: "ktrap_ring", Type: ebpf.RingBuf, MaxEntries: RingSize}
+	m, err := ebpf.NewMap(spec)
+	if errors.Is(err, unix.EPERM) {
+		unlimited := &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+		if unix.Setrlimit(unix.RLIMIT_MEMLOCK, unlimited) == nil {
+			m, err = ebpf.NewMap(spec)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the ring buffer: %w", err)
+	}
+	return m, nil
+}

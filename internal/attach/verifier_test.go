@@ -1,0 +1,64 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ktrap/internal/arch"
+	"ktrap/internal/capture"
+	"ktrap/internal/object"
+)
+
+func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
+	ring, err := NewRing()
+	if err != nil {
+		t.Skipf("needs ringbuf: %v", err)
+	}
+	defer ring.Close()
+	memory := []capture.Read{
+		{Arg: 0, Offsets: []int{8, 640, 16}, Size: 24},
+		{Arg: 1, Offsets: []int{0}, Size: 256, String: true},
+	}
+	args := arch.AMD64.Place([]int{8, 4, 16, 8, 24, 8, 8, 8})
+	for name, u := range map[string]capture.Unit{
+		"nothing":          {},
+		"arguments":        {Args: args},
+		"memory":           {Args: args, Reads: memory},
+		"registers, stack": {Regs: true, Frames: 127},
+		"the return value": {Ret: true, Reads: []capture.Read{{Arg: capture.RetWord, Offsets: []int{0}, Size: 8}}},
+		"a filter":         {Args: args, Filter: capture.Filter{PID: 1, Comm: "fifteen letters"}},
+		"all of it":        {Args: args, Ret: true, Regs: true, Reads: memory, Frames: 64, Filter: capture.Filter{PID: 1 << 31, Comm: "x"}},
+	} {
+		for _, target := range []capture.Target{
+			{Arch: arch.AMD64, Context: object.Kprobe, Points: 3, Index: 2},
+			{Arch: arch.AMD64, Context: object.Kretprobe, Points: 3, Base: 1 << 20, Cookie: true},
+		} {
+			t.Run(fmt.Sprintf("%s, cookie %t", name, target.Cookie), func(t *testing.T) {
+				s := &Set{job: Job{Ring: ring, Points: make([]Point, target.Points)}}
+				if err := s.maps(); err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				prog := u.Emit(target)
+				if err := s.associate(prog); err != nil {
+					t.Fatal(err)
+				}
+				n, err := load(prog, 0, false)
+				if errors.Is(err, unix.EPERM) {
+					t.Skipf("needs bpf: %v", err)
+				}
+				var refused *VerifierError
+				if errors.As(err, &refused) {
+					t.Fatalf("%v\n%v\n%s", err, prog.Insns, refused.Log)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				n.Close()
+			})
+		}
+	}
+}

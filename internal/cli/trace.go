@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ktrap"
+	"ktrap/internal/render"
+)
+
+const traceExamples = `  ktrap trace unix_stream_connect
+  ktrap trace 'vfs_*' --comm dd --count 100
+  ktrap trace vfs_read%return --json -o reads.json
+  ktrap trace tcp_v4_connect --show sk.__sk_common.skc_dport,sk.sk_uid --stack
+  ktrap trace vfs_read+0x4b --regs --duration 5s
+  ktrap trace 0xffffffff81a2f3c0 -n`
+
+// tracing is what the flags of trace ask for.
+type tracing struct {
+	config   ktrap.Config
+	like     ktrap.Probe
+	count    uint64
+	duration time.Duration
+	dryRun   bool
+	json     bool
+	verbose  bool
+	output   string
+}
+
+func newTrace() *cobra.Command {
+	var t tracing
+	cmd := &cobra.Command{
+		Use:   "trace PLACE...",
+		Short: "Print a line for every hit of a place in the kernel",
+		Long: `Print a line for every hit: time, CPU, process/thread, name, place, and the
+arguments by the names and types of the kernel's BTF. Ctrl-C ends it, detaches
+everything and prints what each probe saw, lost and missed.
+
+PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
+%return behind it, the function's return.`,
+		Example: traceExamples,
+		Args:    atLeastOnePlace,
+		RunE: func(cmd *cobra.Command, places []string) error {
+			return t.run(cmd.Context(), places, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&t.like.Regs, "regs", false, "print the registers")
+	f.BoolVar(&t.like.Stack, "stack", false, "print the kernel stack")
+	f.BoolVar(&t.like.Structs, "struct", false, "print the structs that arguments point to")
+	f.StringVar(&t.like.Show, "show", "", "print what these paths from an argument lead to (`PATH,…`, as sk.__sk_common.skc_dport)")
+	f.Uint32Var(&t.like.PID, "pid", 0, "only hits of process `PID`")
+	f.StringVar(&t.like.Comm, "comm", "", "only hits of threads named `NAME`")
+	f.Uint64Var(&t.count, "count", 0, "stop after `N` events")
+	f.DurationVar(&t.duration, "duration", 0, "stop after this `TIME`, as 10s")
+	f.BoolVarP(&t.dryRun, "dry-run", "n", false, "print the plan and arm nothing")
+	f.BoolVar(&t.json, "json", false, "one JSON object a line, a summary last")
+	f.StringVarP(&t.output, "output", "o", "", "write to `FILE`")
+	f.BoolVarP(&t.verbose, "verbose", "v", false, "print the plan, and all that was left out")
+	f.StringVar(&t.config.Mechanism, "mechanism", "", "attach by `WAY`: fentry, kprobe.multi or kprobe (default: the best)")
+	f.BoolVar(&t.config.Unsafe, "unsafe", false, "allow places that are known to crash some kernels")
+	return cmd
+}
+
+func atLeastOnePlace(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("trace needs a place, as: ktrap trace unix_stream_connect")
+	}
+	return nil
+}
+
+func (t *tracing) run(ctx context.Context, places []string, io Streams) (err error) {
+	if t.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.duration)
+		defer cancel()
+	}
+	s, err := t.config.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	probes, err := t.probes(s, places)
+	if err != nil {
+		return err
+	}
+	out, err := openOutput(t.output, io.Out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if t.dryRun {
+		return t.plan(ctx, s, probes, out)
+	}
+	began := time.Now()
+	regs, err := s.Register(ctx, probes...)
+	if err != nil {
+		return err
+	}
+	t.announce(s, regs, time.Since(began), io.Err)
+	return t.follow(ctx, s, out, io.Err)
+}
+
+func (t *tracing) probes(s *ktrap.Session, places []string) ([]*ktrap.Probe, error) {
+	var probes []*ktrap.Probe
+	for _, text := range places {
+		some, err := s.Probes(text, t.like)
+		var malformed *ktrap.PlaceError
+		if errors.As(err, &malformed) {
+			return nil, usageError{err}
+		}
+		if err != nil {
+			return nil, err
+		}
+		probes = append(probes, some...)
+	}
+	return probes, nil
+}
+
+func (t *tracing) plan(ctx context.Context, s *ktrap.Session, probes []*ktrap.Probe, out *output) error {
+	p, err := s.Plan(ctx, probes...)
+	if err != nil {
+		return err
+	}
+	if t.json {
+		return out.write(append(render.AppendPlanJSON(nil, p), '\n'))
+	}
+	return out.write(render.AppendPlan(nil, p))
+}
+
+// announce says on stderr what is armed and what was left out.
+func (t *tracing) announce(s *ktrap.Session, regs []*ktrap.Registration, took time.Duration, w io.Writer) {
+	p := palette(w)
+	what := regs[0].Place()
+	if len(regs) > 1 {
+		what = fmt.Sprintf("%d places", len(regs))
+	}
+	fmt.Fprintf(w, "tracing %s (attached in %v); Ctrl-C ends it\n", what, took.Round(time.Millisecond/10))
+	if t.verbose {
+		w.Write(render.AppendPlan(nil, ktrap.PlanOf(regs)))
+	}
+	w.Write(p.AppendNotes(nil, regs, s.Skipped(), t.verbose))
+}
+
+// follow prints events until the context, the count or the output ends, and
+// then the summary.
+func (t *tracing) follow(ctx context.Context, s *ktrap.Session, out *output, stderr io.Writer) error {
+	failed := t.events(ctx, s, out)
+	failed = errors.Join(failed, s.Close())
+	ledgers, err := s.Ledgers()
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	if t.json && failed == nil {
+		failed = out.write(append(render.AppendSummaryJSON(nil, ledgers), '\n'))
+	}
+	failed = errors.Join(failed, out.Close())
+	stderr.Write(palette(stderr).AppendSummary(nil, ledgers))
+	if errors.Is(failed, errClosedPipe) {
+		fmt.Fprintln(stderr, "the reader of the output went away: ended early")
+		return nil
+	}
+	return failed
+}
+
+func (t *tracing) events(ctx context.Context, s *ktrap.Session, out *output) error {
+	colours := palette(out.w)
+	var line []byte
+	var n uint64
+	for ev, err := range s.Events(ctx) {
+		if err != nil {
+			return err
+		}
+		if t.json {
+			line = append(render.AppendJSON(line[:0], ev), '\n')
+		} else {
+			line = colours.AppendText(line[:0], ev)
+		}
+		if err := out.write(line); err != nil {
+			return err
+		}
+		if n++; n == t.count {
+			return nil
+		}
+	}
+	return nil
+}
+
+// palette colours what goes to a terminal, unless NO_COLOR is set.
+func palette(w io.Writer) render.Palette {
+	if os.Getenv("NO_COLOR") == "" && isTerminal(w) {
+		return render.Colours
+	}
+	return render.Palette{}
+}

@@ -1,0 +1,35 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// BTF returns the BTF of the running kernel, or of a module. It is mapped where
+// the kernel allows that (6.16: a539e2a6d51d) and read where not; it stays valid
+// until the process ends.
+func BTF(module string) ([]byte, error) {
+	name := "vmlinux"
+	if module != "" {
+		name = module
+	}
+	f, err := os.Open("/sys/kernel/btf/" + name)
+	if err != nil {
+		return nil, fmt.Errorf("open the BTF of %s: %w", name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open the BTF of %s: %w", name, err)
+	}
+	if data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE); err == nil {
+		return data, nil
+	}
+	data := make([]byte, info.Size())
+	if _, err := f.ReadAt(data, 0); err != nil {
+		return nil, fmt.Errorf("read the BTF of %s: %w", name, err)
+	}
+	return data, nil
+}

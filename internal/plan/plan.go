@@ -1,0 +1,183 @@
+// Package plan chooses how to catch what was asked for. Given the kernel's
+// facts and the points, it returns steps: which mechanism serves which points,
+// why, and about what a hit costs. It is a pure function of its arguments, so
+// that a dry run shows exactly what a real one does, and it never touches a
+// kernel: attach carries the steps out.
+package plan
+
+import (
+	"fmt"
+
+	"ktrap/internal/facts"
+	"ktrap/internal/object"
+)
+
+// Mechanism is one of the kernel's ways to call a program at an address.
+type Mechanism string
+
+// The mechanisms, cheapest first.
+const (
+	Fentry      Mechanism = "fentry"       // BPF trampoline at a function's entry
+	Fexit       Mechanism = "fexit"        // the same around the whole call
+	Multi       Mechanism = "kprobe.multi" // fprobe: many entries by one link
+	ReturnMulti Mechanism = "kretprobe.multi"
+	Kprobe      Mechanism = "kprobe" // perf event: any instruction
+	Kretprobe   Mechanism = "kretprobe"
+	Event       Mechanism = "kprobe event" // tracefs event: any instruction, misses counted on any kernel
+	ReturnEvent Mechanism = "kretprobe event"
+)
+
+// Context is what a program attached by m is called with.
+func (m Mechanism) Context() object.Context {
+	switch m {
+	case Fentry:
+		return object.Fentry
+	case Fexit:
+		return object.Fexit
+	case ReturnMulti, Kretprobe, ReturnEvent:
+		return object.Kretprobe
+	}
+	return object.Kprobe
+}
+
+// cost is what a hit costs with an empty program, in instructions on 6.12,
+// counted under emulation; an int3 trap costs far more on real hardware.
+var cost = map[Mechanism]int{
+	Fentry: 129, Fexit: 190, Multi: 264, Kprobe: 361, ReturnMulti: 540,
+	Kretprobe: 640, Event: 361, ReturnEvent: 640,
+}
+
+// Point is one place to be probed, with what decides how.
+type Point struct {
+	Entry  bool   // at a function's first instruction
+	Return bool   // at a function's return
+	FuncID uint32 // the function's BTF id, if BTF knows it and its name is unique; else 0
+	NoFunc string // why FuncID is 0, for the reason
+	Direct bool   // every argument is in a register of its own
+	Regs   bool   // the registers are wanted
+	Stack  bool   // the kernel stack is wanted
+}
+
+// Options are wishes that overrule the choice.
+type Options struct {
+	Mechanism Mechanism // "" for the best
+	Guarded   bool      // somebody removes tracefs events if this process is killed
+}
+
+// Step serves some points by one mechanism.
+type Step struct {
+	Mechanism Mechanism
+	Points    []int  // indexes into the points that Make was given
+	Reason    string // why this mechanism
+	Cost      int    // instructions a hit, about, before what the program does
+}
+
+// many is from how many entries on one kprobe.multi link is better than a
+// trampoline each: a trampoline takes some 10 ms to attach and far more to let go.
+const many = 4
+
+// Make returns the steps that serve all points.
+func Make(k *facts.Kernel, points []Point, o Options) ([]Step, error) {
+	if _, known := returning[o.Mechanism]; !known && o.Mechanism != "" {
+		return nil, fmt.Errorf("there is no mechanism %q: use fentry, kprobe.multi, kprobe or \"kprobe event\"", o.Mechanism)
+	}
+	entries := 0
+	for _, p := range points {
+		if p.Entry {
+			entries++
+		}
+	}
+	var steps []Step
+	at := map[Mechanism]int{}
+	for i, p := range points {
+		m, reason := choose(k, p, entries, o)
+		if err := allowed(k, p, m); err != nil {
+			return nil, err
+		}
+		n, ok := at[m]
+		if !ok {
+			n = len(steps)
+			at[m] = n
+			steps = append(steps, Step{Mechanism: m, Reason: reason, Cost: cost[m]})
+		}
+		steps[n].Points = append(steps[n].Points, i)
+	}
+	return steps, nil
+}
+
+func choose(k *facts.Kernel, p Point, entries int, o Options) (Mechanism, string) {
+	if o.Mechanism != "" {
+		return either(p, o.Mechanism, returning[o.Mechanism]), "asked for"
+	}
+	why := notFentry(k, p)
+	multi := p.Entry && k.Can(facts.KprobeMulti) == nil
+	switch {
+	case multi && entries >= many:
+		return either(p, Multi, ReturnMulti), fmt.Sprintf("%d functions by one link", entries)
+	case why == "" && entries < many:
+		return either(p, Fentry, Fexit), "a function with BTF: the cheapest way"
+	case why == "":
+		why = fmt.Sprintf("%d functions: trampolines are slow to let go, and kprobe.multi is not there", entries)
+	}
+	if k.Can(facts.LinkMissed) != nil && o.Guarded && k.Can(facts.KprobeEvents) == nil {
+		return either(p, Event, ReturnEvent), why + "; this kernel counts missed hits for tracefs events only"
+	}
+	return either(p, Kprobe, Kretprobe), why
+}
+
+var returning = map[Mechanism]Mechanism{
+	Fentry: Fexit, Multi: ReturnMulti, Kprobe: Kretprobe, Event: ReturnEvent,
+}
+
+func either(p Point, entry, ret Mechanism) Mechanism {
+	if p.Return {
+		return ret
+	}
+	return entry
+}
+
+// notFentry says why a trampoline can't serve p, or "".
+func notFentry(k *facts.Kernel, p Point) string {
+	switch {
+	case !p.Entry:
+		return "a place inside a function: only a kprobe reaches it"
+	case p.Regs:
+		return "registers are wanted: a trampoline has none"
+	case p.Stack:
+		return "a stack is wanted: from a trampoline it costs several times as much"
+	case p.FuncID == 0:
+		return p.NoFunc
+	case !p.Direct:
+		return "arguments are passed on the stack or by value, which trampolines of older kernels can't take"
+	}
+	if err := k.Can(facts.Fentry); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// needs is the feature that each mechanism stands on.
+var needs = map[Mechanism]facts.Feature{
+	Fentry: facts.Fentry, Fexit: facts.Fentry,
+	Multi: facts.KprobeMulti, ReturnMulti: facts.KprobeMulti,
+	Kprobe: facts.KprobePerf, Kretprobe: facts.KprobePerf,
+	Event: facts.KprobeEvents, ReturnEvent: facts.KprobeEvents,
+}
+
+// allowed refuses a mechanism that was asked for and can't serve p, and any
+// that the kernel lacks.
+func allowed(k *facts.Kernel, p Point, m Mechanism) error {
+	why := ""
+	switch m {
+	case Fentry, Fexit:
+		why = notFentry(k, p)
+	case Multi, ReturnMulti:
+		if !p.Entry {
+			why = "it reaches functions' entries only"
+		}
+	}
+	if why != "" {
+		return fmt.Errorf("%s can't serve this place: %s", m, why)
+	}
+	return k.Check(needs[m])
+}

@@ -1,0 +1,155 @@
+package probelist
+
+import (
+	"cmp"
+	"slices"
+
+	"ktrap/internal/place"
+)
+
+// Sources are all that a kernel tells; what could not be read is left empty.
+type Sources struct {
+	Kprobes  []Probe // of ParseKprobes
+	Events   []Probe // of ParseEvents
+	Programs []Probe // of BPF links and perf events
+	Hooks    []Hook  // of ParseHooks
+}
+
+// Merge makes one list of all sources, in the order of addresses, with those
+// whose address is unknown at the end.
+func Merge(s Sources) []Probe {
+	m := merger{probes: slices.Clone(s.Kprobes)}
+	m.claimed = make([]bool, len(m.probes))
+	// Who surely has an armed kprobe chooses first: two kprobes of one place
+	// differ in nothing else.
+	enabled, disabled := divide(s.Events)
+	m.merge(enabled, armed)
+	m.merge(s.Programs, armed)
+	m.merge(disabled, idle)
+	m.probes = append(m.probes, unexplained(s.Hooks, m.probes)...)
+	slices.SortStableFunc(m.probes, func(p, q Probe) int { return cmp.Compare(p.Addr-1, q.Addr-1) })
+	return m.probes
+}
+
+type merger struct {
+	probes  []Probe
+	claimed []bool // by an event or a program; as long as probes
+}
+
+func divide(events []Probe) (enabled, disabled []Probe) {
+	for _, p := range events {
+		if p.Event.Enabled {
+			enabled = append(enabled, p)
+		} else {
+			disabled = append(disabled, p)
+		}
+	}
+	return enabled, disabled
+}
+
+func armed(p *Probe) bool { return !p.State.Disabled }
+func idle(p *Probe) bool  { return p.State.Disabled }
+
+func (m *merger) merge(probes []Probe, prefer func(*Probe) bool) {
+	for _, p := range probes {
+		if i := m.find(&p, prefer); i >= 0 {
+			m.claim(i, p)
+		} else {
+			m.probes, m.claimed = append(m.probes, p), append(m.claimed, true)
+		}
+	}
+}
+
+// find returns the kprobe that p is: best one that is unclaimed and preferred.
+// A program set on a tracefs event finds the event's own kprobe claimed.
+func (m *merger) find(p *Probe, prefer func(*Probe) bool) int {
+	best, at := 0, -1
+	for i := range m.probes {
+		q := &m.probes[i]
+		if !Same(p, q) || p.Event != nil && q.Event != nil || p.Program != nil && q.Program != nil {
+			continue
+		}
+		rank := 1
+		if !m.claimed[i] {
+			rank += 2
+		}
+		if prefer(q) {
+			rank++
+		}
+		if rank > best {
+			best, at = rank, i
+		}
+	}
+	return at
+}
+
+func (m *merger) claim(i int, p Probe) {
+	q := &m.probes[i]
+	m.claimed[i] = true
+	if p.Program != nil {
+		q.Program = p.Program
+	}
+	if p.Event != nil {
+		event := *p.Event
+		event.Orphan = !event.Enabled && q.State.Disabled
+		q.Event = &event
+	}
+}
+
+// Same reports whether the kprobe p, by the place that was asked for, is the
+// kprobe q, by the place where it is.
+func Same(p, q *Probe) bool {
+	switch {
+	case p.Kind != q.Kind || p.Kind != Kprobe && p.Kind != Kretprobe:
+		return false
+	case p.Addr != 0 && q.Addr != 0:
+		return p.Addr == q.Addr
+	}
+	return p.Place.Symbol == q.Place.Symbol && p.Place.Module == q.Place.Module && sameOffset(p.Place, q.Place)
+}
+
+// endbr is the length of an instruction that x86 compilers begin functions with.
+const endbr = 4
+
+// sameOffset knows that the kernel moves a probe of an entry behind the entry's
+// endbr (cc66bb914578).
+func sameOffset(asked, is place.Place) bool {
+	return asked.Offset == is.Offset || asked.Offset == 0 && is.Offset == endbr
+}
+
+// unexplained returns what hooks functions besides probes, as one probe for each
+// callback.
+func unexplained(hooks []Hook, probes []Probe) []Probe {
+	explained := explanations(probes)
+	var others []Probe
+	at := map[string]int{}
+	for _, h := range hooks {
+		if explained[function(h.Symbol, h.Module)] {
+			continue
+		}
+		i, known := at[h.Callback]
+		if !known {
+			i = len(others)
+			at[h.Callback] = i
+			others = append(others, Probe{Kind: Ftrace, Callback: h.Callback})
+		}
+		others[i].Functions = append(others[i].Functions, function(h.Symbol, h.Module))
+	}
+	return others
+}
+
+func explanations(probes []Probe) map[string]bool {
+	explained := map[string]bool{}
+	for i := range probes {
+		for _, f := range probes[i].Functions {
+			explained[f] = true
+		}
+		explained[function(probes[i].Place.Symbol, probes[i].Place.Module)] = true
+	}
+	return explained
+}
+
+// function writes a function in the grammar of places.
+func function(symbol, module string) string {
+	return place.Place{Symbol: symbol, Module: module}.String()
+}

@@ -1,0 +1,96 @@
+package render
+
+import (
+	"strconv"
+	"time"
+
+	"ktrap"
+	"ktrap/internal/value"
+)
+
+// AppendJSON appends ev as one JSON object, without a newline. Addresses are
+// strings in hexadecimal; integers are numbers where they fit 2^53.
+func AppendJSON(dst []byte, ev *ktrap.Event) []byte {
+	dst = append(dst, `{"time":"`...)
+	dst = ev.Time.AppendFormat(dst, time.RFC3339Nano)
+	dst = appendInt(append(dst, `","cpu":`...), ev.CPU)
+	dst = appendInt(append(dst, `,"pid":`...), ev.PID)
+	dst = appendInt(append(dst, `,"tid":`...), ev.TID)
+	dst = value.AppendJSONString(append(dst, `,"comm":`...), ev.Comm)
+	dst = value.AppendJSONString(append(dst, `,"probe":`...), ev.Place)
+	dst = appendAddr(append(dst, `,"addr":`...), ev.Addr)
+	dst = append(dst, `,"kind":"`...)
+	dst = append(dst, ev.Kind...)
+	dst = append(dst, '"')
+	if args := ev.Args(); len(args) > 0 {
+		dst = appendValues(append(dst, `,"args":`...), args)
+	}
+	if ret, ok := ev.Retval(); ok {
+		dst = ret.AppendJSON(append(dst, `,"retval":`...))
+	}
+	if regs := ev.Regs(); regs != nil {
+		dst = appendRegs(append(dst, `,"regs":`...), regs)
+	}
+	if show := ev.Show(); len(show) > 0 {
+		dst = appendValues(append(dst, `,"show":`...), show)
+	}
+	if stack := ev.Stack(); len(stack) > 0 {
+		dst = appendStack(append(dst, `,"stack":`...), stack)
+	}
+	if ev.Lost > 0 {
+		dst = strconv.AppendUint(append(dst, `,"lost_before":`...), ev.Lost, 10)
+	}
+	return append(dst, '}')
+}
+
+func appendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
+
+func appendAddr(dst []byte, addr uint64) []byte {
+	dst = append(dst, `"0x`...)
+	return append(strconv.AppendUint(dst, addr, 16), '"')
+}
+
+func appendValues(dst []byte, values []ktrap.Value) []byte {
+	for i, v := range values {
+		dst = append(dst, separator(i))
+		dst = append(value.AppendJSONString(dst, v.Name), ':')
+		dst = v.AppendJSON(dst)
+	}
+	return append(dst, '}')
+}
+
+func appendRegs(dst []byte, regs []ktrap.Register) []byte {
+	for i, r := range regs {
+		dst = append(dst, separator(i))
+		dst = append(value.AppendJSONString(dst, r.Name), ':')
+		dst = appendAddr(dst, r.Value)
+	}
+	return append(dst, '}')
+}
+
+// separator is what stands before an object's member i.
+func separator(i int) byte {
+	if i == 0 {
+		return '{'
+	}
+	return ','
+}
+
+func appendStack(dst []byte, stack []ktrap.Frame) []byte {
+	dst = append(dst, '[')
+	for i, f := range stack {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendAddr(append(dst, `{"addr":`...), f.Addr)
+		if f.Symbol != "" {
+			dst = value.AppendJSONString(append(dst, `,"symbol":`...), f.Symbol)
+			dst = strconv.AppendUint(append(dst, `,"offset":`...), f.Offset, 10)
+		}
+		if f.Module != "" {
+			dst = value.AppendJSONString(append(dst, `,"module":`...), f.Module)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}

@@ -1,0 +1,90 @@
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"ktrap"
+)
+
+// summary is the last JSON object of a run.
+type summary struct {
+	Kind     string    `json:"kind"` // "summary"
+	Probes   []account `json:"probes"`
+	Complete bool      `json:"complete"`
+}
+
+// account is a ledger with its address as addresses are written.
+type account struct {
+	ktrap.Ledger
+	Addr string `json:"addr"`
+}
+
+// AppendSummaryJSON appends the ledgers as one JSON object.
+func AppendSummaryJSON(dst []byte, ledgers []ktrap.Ledger) []byte {
+	s := summary{Kind: "summary", Probes: []account{}, Complete: true}
+	for _, l := range ledgers {
+		s.Probes = append(s.Probes, account{l, fmt.Sprintf("%#x", l.Addr)})
+		s.Complete = s.Complete && l.Complete
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("ktrap bug: " + err.Error()) // plain data always marshals
+	}
+	return append(dst, text...)
+}
+
+// quietFrom is from how many probes on those that were not hit are only counted.
+const quietFrom = 8
+
+// AppendSummary appends the ledgers for people, a line a probe.
+func (p Palette) AppendSummary(dst []byte, ledgers []ktrap.Ledger) []byte {
+	quiet := 0
+	var hits, delivered uint64
+	for _, l := range ledgers {
+		hits, delivered = hits+l.Hits, delivered+l.Delivered
+		if len(ledgers) >= quietFrom && l.Hits == 0 && l.MissesKnown {
+			quiet++
+			continue
+		}
+		dst = p.account(dst, l)
+	}
+	if quiet > 0 {
+		dst = fmt.Appendf(dst, "%d more probes: no hits\n", quiet)
+	}
+	if len(ledgers) > 1 {
+		dst = fmt.Appendf(dst, "all %d probes: %s, %d delivered\n", len(ledgers), count(hits, "hit"), delivered)
+	}
+	return dst
+}
+
+func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
+	parts := []string{fmt.Sprintf("%d delivered", l.Delivered)}
+	add := func(n uint64, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(l.Filtered, "filtered")
+	add(l.Cut, "cut at the end")
+	add(l.Missed, "missed by the kernel")
+	add(l.Recursion, "missed in recursion")
+	add(l.Full, "lost with the buffer full")
+	dst = fmt.Appendf(dst, "%s%s%s (%s): %s = %s: ", p.place, l.Place, p.reset, l.Mechanism,
+		count(l.Hits, "hit"), strings.Join(parts, " + "))
+	switch {
+	case l.Complete:
+		return append(dst, "complete\n"...)
+	case l.Full+l.Missed+l.Recursion > 0:
+		return fmt.Appendf(dst, "%sincomplete%s\n", p.warning, p.reset)
+	}
+	return fmt.Appendf(dst, "%sincomplete%s: this kernel does not tell how many hits it missed\n", p.warning, p.reset)
+}
+
+func count(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

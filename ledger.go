@@ -1,0 +1,77 @@
+package ktrap
+
+import "errors"
+
+// Ledger accounts for every hit of one probe:
+//
+//	Hits = Delivered + Filtered + Cut + Missed + Recursion + Full
+//
+// Missed, Recursion and Full are hits that were lost. The kernel counts the
+// first two, our program the rest, on each CPU before anything else happens.
+type Ledger struct {
+	Place     string `json:"probe"`
+	Addr      uint64 `json:"-"`
+	Mechanism string `json:"mechanism"`
+	Hits      uint64 `json:"hits"`      // while armed
+	Delivered uint64 `json:"delivered"` // events that were yielded
+	Filtered  uint64 `json:"filtered"`  // refused by PID or Comm
+	Cut       uint64 `json:"cut"`       // recorded, and not read before the session closed
+	Missed    uint64 `json:"missed"`    // another kprobe's handler was running
+	Recursion uint64 `json:"recursion"` // a BPF program was running
+	Full      uint64 `json:"lost"`      // no room in the ring buffer
+	// MissesKnown is false where this kernel does not count what it missed, or
+	// counts it for several probes together.
+	MissesKnown bool `json:"misses_known"`
+	// Complete tells that no hit was lost, and that this is known.
+	Complete bool `json:"complete"`
+}
+
+// Ledger returns the account as it stands. While the probe is armed the parts
+// are read one after the other and may differ by what happens meanwhile; once
+// the session is closed, or the loop over Events has ended, they add up.
+func (r *Registration) Ledger() (Ledger, error) {
+	r.session.mu.Lock()
+	defer r.session.mu.Unlock()
+	if !r.session.closed {
+		if err := r.settle(); err != nil {
+			return Ledger{}, err
+		}
+	}
+	return r.ledger(), nil
+}
+
+func (r *Registration) ledger() Ledger {
+	t, m := r.last, r.misses
+	seen := t.Hits - t.Unarmed
+	l := Ledger{
+		Place:     r.Place(),
+		Addr:      r.Addr,
+		Mechanism: r.Mechanism(),
+		Delivered: r.delivered,
+		Filtered:  t.Filtered,
+		Full:      t.Full,
+		Cut:       seen - t.Filtered - t.Full - r.delivered,
+	}
+	l.MissesKnown = m.Known && (r.shared == 1 || m.Missed+m.Recursion == 0)
+	if l.MissesKnown {
+		l.Missed, l.Recursion = m.Missed, m.Recursion
+	}
+	l.Hits = seen + l.Missed + l.Recursion
+	l.Complete = l.MissesKnown && l.Missed+l.Recursion+l.Full == 0
+	return l
+}
+
+// Ledgers returns the ledger of every registration of the session, in the order
+// of registering.
+func (s *Session) Ledgers() ([]Ledger, error) {
+	s.mu.Lock()
+	regs := s.regs
+	s.mu.Unlock()
+	var ledgers []Ledger
+	var errs []error
+	for _, r := range regs {
+		l, err := r.Ledger()
+		ledgers, errs = append(ledgers, l), append(errs, err)
+	}
+	return ledgers, errors.Join(errs...)
+}

@@ -1,0 +1,100 @@
+package ktrap
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+
+	"ktrap/internal/place"
+)
+
+// Probe says where to break in and what to do there. It is a request: plain
+// data that can be copied, compared and written as JSON; what is live is the
+// Registration that Register makes of it.
+//
+// The place is either Symbol with Offset, or Addr, never both. Pre and Ret are
+// called in this process for every hit, in order, by the loop over
+// Session.Events; they see what the kernel recorded and can't change it.
+type Probe struct {
+	Symbol string `json:"symbol,omitempty"` // a function's name in the kernel or a module
+	Module string `json:"module,omitempty"` // the module that Symbol is of; empty for any
+	Offset uint64 `json:"offset,omitempty"` // bytes from Symbol to an instruction's first byte
+	Addr   uint64 `json:"addr,omitempty"`   // an address of the running kernel instead
+	Return bool   `json:"return,omitempty"` // the function's return instead of its entry
+
+	Pre *Handler `json:"pre,omitempty"` // before the instruction
+	Ret *Handler `json:"ret,omitempty"` // when the function has returned; needs Return
+
+	Regs    bool   `json:"regs,omitempty"`    // record the registers
+	Stack   bool   `json:"stack,omitempty"`   // record the kernel stack
+	Structs bool   `json:"structs,omitempty"` // record the structs that arguments point to
+	Show    string `json:"show,omitempty"`    // record these: paths from an argument, separated by commas
+
+	PID  uint32 `json:"pid,omitempty"`  // only hits of this process
+	Comm string `json:"comm,omitempty"` // only hits of threads with this name
+
+	// Optional leaves the probe out, instead of failing the whole set, where
+	// the kernel allows no probe: for the places that a pattern matched.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// Place returns the probe's place in the command line's grammar.
+func (p *Probe) Place() string { return p.place().String() }
+
+func (p *Probe) place() place.Place {
+	return place.Place{Module: p.Module, Symbol: p.Symbol, Offset: p.Offset, Addr: p.Addr, Return: p.Return}
+}
+
+func (p *Probe) check() error {
+	switch {
+	case p.Symbol == "" && p.Addr == 0:
+		return errors.New("a probe needs a symbol or an address")
+	case p.Symbol != "" && p.Addr != 0:
+		return fmt.Errorf("%s: a probe has a symbol or an address, not both", p.Symbol)
+	case p.Return && p.Offset != 0:
+		return fmt.Errorf("%s: a return is watched from the function's entry, not from an offset", p.Place())
+	case p.Return && p.Pre != nil:
+		return fmt.Errorf("%s: a return probe calls Ret, not Pre", p.Place())
+	case !p.Return && p.Ret != nil:
+		return fmt.Errorf("%s: Ret needs Return", p.Place())
+	case len(p.Comm) > 15:
+		return fmt.Errorf("%s: the kernel cuts a thread's name to 15 bytes: %q never occurs", p.Place(), p.Comm)
+	}
+	for _, h := range []*Handler{p.Pre, p.Ret} {
+		if h != nil && h.call == nil {
+			return fmt.Errorf("%s: the handler %s is a function of another process", p.Place(), h.name)
+		}
+	}
+	return nil
+}
+
+// Handler is what to do at a hit.
+type Handler struct {
+	name string
+	call func(*Event)
+}
+
+// Func is a handler in Go, called in this process with every hit's event.
+func Func(f func(*Event)) *Handler {
+	return &Handler{name: runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(), call: f}
+}
+
+// handlerJSON is how a handler is written: a function can only be named.
+type handlerJSON struct {
+	Func string `json:"func"`
+}
+
+// MarshalJSON writes the handler's name.
+func (h *Handler) MarshalJSON() ([]byte, error) { return json.Marshal(handlerJSON{h.name}) }
+
+// UnmarshalJSON reads a handler's name; Register refuses such a handler.
+func (h *Handler) UnmarshalJSON(text []byte) error {
+	var named handlerJSON
+	if err := json.Unmarshal(text, &named); err != nil {
+		return fmt.Errorf("read a handler: %w", err)
+	}
+	*h = Handler{name: named.Func}
+	return nil
+}

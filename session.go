@@ -1,0 +1,260 @@
+// Package ktrap breaks into a running Linux kernel at almost any instruction,
+// records what a handler asks for, and leaves the kernel as it found it.
+//
+// A Probe is a request, plain data. A Session registers probes and yields an
+// Event for every hit; closing it detaches everything. What the kernel missed
+// and what found no room is counted: see Ledger.
+//
+//	s, err := ktrap.Open(ctx)
+//	regs, err := s.Register(ctx, &ktrap.Probe{Symbol: "unix_stream_connect"})
+//	for ev, err := range s.Events(ctx) { … }
+//	err = s.Close()
+//
+// Linux 5.10 and newer on amd64. All that is armed hangs on file descriptors of
+// this process: if it is killed, the kernel detaches.
+package ktrap
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/cilium/ebpf"
+
+	"ktrap/internal/arch"
+	"ktrap/internal/attach"
+	"ktrap/internal/btf"
+	"ktrap/internal/facts"
+	"ktrap/internal/kernel"
+	"ktrap/internal/plan"
+	"ktrap/internal/site"
+	"ktrap/internal/stream"
+	"ktrap/symbols"
+)
+
+var le = binary.LittleEndian
+
+// Config is how a session works; its zero value is right for most.
+type Config struct {
+	// Memory bounds the events that are waiting to be read, bytes; 0 for 128
+	// MiB. What comes when it and the kernel's ring are full is lost, counted.
+	Memory int
+	// Mechanism forces fentry, kprobe.multi or kprobe; empty for the best.
+	Mechanism string
+	// Unsafe allows places that the kernel accepts and that then crash it.
+	Unsafe bool
+}
+
+const defaultMemory = 128 << 20
+
+// Session owns everything that is armed. Its methods may be called together,
+// but only one loop over Events may run.
+type Session struct {
+	config  Config
+	kernel  *facts.Kernel
+	arch    *arch.Arch
+	symbols *symbols.Live
+	clock   clock
+
+	mu      sync.Mutex
+	site    *site.Kernel // the kernel's lists of forbidden places, once read
+	types   types
+	ring    *ebpf.Map
+	stream  *stream.Stream
+	regs    []*Registration // by the number that records carry
+	batches []*batch
+	skipped []Skipped
+	// traceable is what ftrace can reach, read when a pattern or a refusal asks.
+	traceable map[kernel.Function]bool
+	closed    bool
+}
+
+// types are the BTF opened so far.
+type types struct {
+	kernel  *btf.Spec
+	err     error // why there is none of the kernel
+	modules map[string]*btf.Spec
+}
+
+// batch is one Register: what attached together.
+type batch struct {
+	set  *attach.Set
+	regs []*Registration
+}
+
+// Open looks at the kernel and prepares a session; nothing is loaded or armed.
+// It fails with a *facts.Missing where the kernel is known to refuse every probe.
+func Open(ctx context.Context) (*Session, error) { return Config{}.Open(ctx) }
+
+// needed are the facts that plans are made from.
+var needed = append(facts.ToProbe(), facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.LinkMissed)
+
+// Open is ktrap.Open with a configuration.
+func (c Config) Open(ctx context.Context) (*Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	a := arch.ByName(runtime.GOARCH)
+	if a == nil {
+		return nil, fmt.Errorf("ktrap does not know the registers of %s yet", runtime.GOARCH)
+	}
+	k := kernel.Gather(needed...)
+	if err := k.Check(facts.ToProbe()...); err != nil {
+		return nil, err
+	}
+	if c.Memory == 0 {
+		c.Memory = defaultMemory
+	}
+	return &Session{config: c, kernel: k, arch: a, symbols: symbols.Open(symbols.Options{}), clock: readClock()}, nil
+}
+
+// Register attaches probes and arms them together: all or, on an error, none.
+// Probes that are Optional and can't be had are left out: see Skipped. The
+// registrations are in the probes' order.
+func (s *Session) Register(ctx context.Context, probes ...*Probe) ([]*Registration, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errors.New("register: the session is closed")
+	}
+	p, err := s.prepare(ctx, probes)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	set, err := s.attach(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	s.adopt(p, set)
+	if err := set.Arm(); err != nil {
+		return nil, err
+	}
+	return p.regs, nil
+}
+
+// Plan is what Register would do, found out without loading or arming anything.
+func (s *Session) Plan(ctx context.Context, probes ...*Probe) (*Plan, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.prepare(ctx, probes)
+	if err != nil {
+		return nil, err
+	}
+	return p.plan(), nil
+}
+
+// Skipped is an optional probe that was left out.
+type Skipped struct {
+	Probe *Probe
+	Err   error // why
+}
+
+// Skipped lists the optional probes that were left out so far.
+func (s *Session) Skipped() []Skipped {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Skipped(nil), s.skipped...)
+}
+
+// open makes the ring and begins to drain it.
+func (s *Session) open() error {
+	if s.stream != nil {
+		return nil
+	}
+	m, err := attach.NewRing()
+	if err != nil {
+		return err
+	}
+	ring, err := stream.OpenRing(m)
+	if err != nil {
+		return errors.Join(err, m.Close())
+	}
+	s.ring, s.stream = m, stream.Start(ring, s.config.Memory)
+	return nil
+}
+
+// attach carries out p. A trampoline or a multi link that the kernel refuses is
+// replaced by kprobes, which reach more; what it refuses even so is left out if
+// it is optional and explained if not.
+func (s *Session) attach(ctx context.Context, p *prepared) (*attach.Set, error) {
+	for {
+		set, err := attach.Attach(ctx, p.job(s))
+		var refused *attach.Refused
+		if !errors.As(err, &refused) {
+			return set, err
+		}
+		if err := p.retreat(s, refused); err != nil {
+			return nil, err
+		}
+		if len(p.regs) == 0 {
+			return nil, p.nothing()
+		}
+	}
+}
+
+// adopt makes p's registrations the session's.
+func (s *Session) adopt(p *prepared, set *attach.Set) {
+	b := &batch{set: set, regs: p.regs}
+	for _, step := range p.steps {
+		for _, i := range step.Points {
+			p.regs[i].step = step
+		}
+	}
+	for i, r := range p.regs {
+		r.batch, r.index = b, i
+	}
+	s.regs = append(s.regs, p.regs...)
+	s.batches = append(s.batches, b)
+	s.skipped = append(s.skipped, p.skipped...)
+}
+
+// detach detaches everything; what was recorded stays to be read.
+func (s *Session) detach() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	var errs []error
+	for _, b := range s.batches {
+		errs = append(errs, b.set.Disarm())
+	}
+	for i := len(s.batches) - 1; i >= 0; i-- {
+		errs = append(errs, s.batches[i].set.Detach())
+	}
+	return errors.Join(errs...)
+}
+
+// Close detaches everything and lets go of it. Events that nobody read are
+// counted as cut in the ledgers, which stay readable.
+func (s *Session) Close() error {
+	err := s.detach()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return err
+	}
+	s.closed = true
+	for _, r := range s.regs {
+		err = errors.Join(err, r.settle())
+	}
+	if s.stream != nil {
+		s.stream.Close()
+		err = errors.Join(err, s.ring.Close())
+	}
+	for _, b := range s.batches {
+		err = errors.Join(err, b.set.Close())
+	}
+	return errors.Join(err, s.symbols.Close())
+}
+
+// plan options of this session.
+func (s *Session) options() plan.Options {
+	return plan.Options{Mechanism: plan.Mechanism(s.config.Mechanism)}
+}
