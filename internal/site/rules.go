@@ -69,10 +69,11 @@ var rules = []rule{
 	{Int3Padding, "EINVAL", true, opcode(isInt3, "is padding, or a breakpoint of another debugger")},
 	{Emulated, "EINVAL", true, opcode(disasm.Inst.IsEmulated, "is for a hypervisor to emulate")},
 	{MasksExceptions, "EINVAL", true, opcode(masksExceptions, "holds off the debug exception")},
-	// 6256e668b7af (5.13): int3 steps over what it can emulate only.
-	{FarBranch, "EOPNOTSUPP", true, since(5, 13, opcode(isFar, "loads a code segment"))},
-	{VirtualMachine, "EOPNOTSUPP", true, since(5, 13, opcode(isVM, "changes the virtual machine's state"))},
-	{IndirectMemory, "EOPNOTSUPP", true, since(5, 13, opcode(isIndirectMemory, "reads its target from memory"))},
+	// 6256e668b7af (5.13, and 5.10 since its backport): a branch must be one that
+	// the kernel can emulate.
+	{FarBranch, "EOPNOTSUPP", true, opcode(isFar, "loads a code segment")},
+	{VirtualMachine, "EOPNOTSUPP", true, opcode(isVM, "changes the virtual machine's state")},
+	{IndirectMemory, "EOPNOTSUPP", true, opcode(isIndirectMemory, "reads its target from memory")},
 	{PrefixedCall, "", true, unlessUnsafe(opcode(isPrefixedCall,
 		"is a call with a prefix: the kernel accepts a probe there, then returns to the wrong address and crashes"))},
 }
