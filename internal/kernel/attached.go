@@ -134,7 +134,7 @@ func fromKprobe(k *link.KprobeInfo, isReturn bool) Attached {
 
 func kprobeAt(symbol string, offset, addr uint64, isReturn bool) Attached {
 	var a Attached
-	a.Kind, a.Addr = probelist.Kprobe, addr
+	a.Kind, a.Addr = probelist.Kprobe, probelist.Address(addr)
 	a.Place.Symbol, a.Place.Offset = symbol, offset
 	if isReturn {
 		a.Kind, a.Place.Return = probelist.Kretprobe, true

@@ -27,6 +27,7 @@ func Merge(s Sources) []Probe {
 	m.merge(s.Programs, armed)
 	m.merge(disabled, idle)
 	m.probes = append(m.probes, unexplained(s.Hooks, m.probes)...)
+	// Less 1, so that an unknown address comes last.
 	slices.SortStableFunc(m.probes, func(p, q Probe) int { return cmp.Compare(p.Addr-1, q.Addr-1) })
 	return m.probes
 }
@@ -60,7 +61,8 @@ func (m *merger) merge(probes []Probe, prefer func(*Probe) bool) {
 	}
 }
 
-// find returns the kprobe that p is: best one that is unclaimed and preferred.
+// find returns the kprobe that p is, or -1: best one that is unclaimed, then one
+// that is preferred.
 // A program set on a tracefs event finds the event's own kprobe claimed.
 func (m *merger) find(p *Probe, prefer func(*Probe) bool) int {
 	best, at := 0, -1

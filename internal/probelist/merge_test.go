@@ -1,0 +1,155 @@
+package probelist
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"ktrap/internal/place"
+)
+
+var update = flag.Bool("update", false, "write the merged lists into testdata")
+
+func TestWhatAKernelTellsInPiecesIsOneList(t *testing.T) {
+	recorded, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(recorded) == 0 {
+		t.Fatalf("no recordings: %v", err)
+	}
+	for _, file := range recorded {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := &archive.Files[len(archive.Files)-1]
+			got := printed(Merge(sources(t, archive)))
+			if *update {
+				want.Data = []byte(got)
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := gocmp.Diff(string(want.Data), got); diff != "" {
+				t.Errorf("-want +got:\n%s\nrerun with -update and review", diff)
+			}
+		})
+	}
+}
+
+func sources(t *testing.T, archive *txtar.Archive) Sources {
+	t.Helper()
+	text := map[string]string{}
+	for _, f := range archive.Files {
+		text[f.Name] = string(f.Data)
+	}
+	var s Sources
+	var err error
+	if s.Kprobes, err = ParseKprobes(strings.NewReader(text["kprobes/list"])); err != nil {
+		t.Fatal(err)
+	}
+	if s.Hooks, err = ParseHooks(strings.NewReader(text["enabled_functions"])); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(cmp.Or(text["programs"], "[]")), &s.Programs); err != nil {
+		t.Fatal(err)
+	}
+	s.Events = ParseEvents(text["dynamic_events"], text["kprobe_profile"])
+	for _, p := range s.Events {
+		p.Event.Enabled = slices.Contains(strings.Fields(text["enabled"]), p.Event.Name)
+	}
+	return s
+}
+
+func printed(probes []Probe) string {
+	var b strings.Builder
+	for _, p := range probes {
+		where := "-"
+		if p.Place != (place.Place{}) {
+			where = p.Place.String()
+		}
+		fmt.Fprintf(&b, "%x %s %s", uint64(p.Addr), where, p.Kind)
+		for _, f := range []struct {
+			on   bool
+			word string
+		}{
+			{p.State.Disabled, "disabled"}, {p.State.Optimized, "optimized"},
+			{p.State.Ftrace, "ftrace"}, {p.State.Gone, "gone"},
+		} {
+			if f.on {
+				fmt.Fprintf(&b, " %s", f.word)
+			}
+		}
+		if p.Event != nil {
+			event, _ := json.Marshal(p.Event)
+			fmt.Fprintf(&b, " event %s", event)
+		}
+		if p.Program != nil {
+			fmt.Fprintf(&b, " program %s link %d of %v", p.Program.Name, p.Program.Link, p.Program.Owners)
+		}
+		if p.Callback != "" {
+			fmt.Fprintf(&b, " calls %s", p.Callback)
+		}
+		if p.Functions != nil {
+			fmt.Fprintf(&b, " %s", strings.Join(p.Functions, ","))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestWhoHasAKprobeIsToldByWhatIsSure(t *testing.T) {
+	at := func(flags string) string { return "ffffffff81000010  k  vfs_read+0x0    " + flags + "\n" }
+	const program = `[{"kind": "kprobe", "place": "vfs_read", "program": {"id": 1, "name": "prog"}}]`
+	for name, c := range map[string]struct {
+		archive, want string
+	}{
+		"a kprobe that nothing else tells of is a module's": {
+			"-- kprobes/list --\n" + at("[FTRACE]"),
+			"ffffffff81000010 vfs_read kprobe ftrace\n",
+		},
+		"a disabled event that nobody uses is left over": {
+			"-- kprobes/list --\n" + at("[DISABLED]") + "-- dynamic_events --\np:g/e vfs_read\n",
+			`ffffffff81000010 vfs_read kprobe disabled event {"name":"g/e","enabled":false,"orphan":true}` + "\n",
+		},
+		"a disabled event that is armed is perf's": {
+			"-- kprobes/list --\n" + at("") + "-- dynamic_events --\np:g/e vfs_read\n",
+			`ffffffff81000010 vfs_read kprobe event {"name":"g/e","enabled":false}` + "\n",
+		},
+		"a program set on an event shares the event's kprobe": {
+			"-- kprobes/list --\n" + at("") + "-- dynamic_events --\np:g/e vfs_read\n-- programs --\n" + program,
+			`ffffffff81000010 vfs_read kprobe event {"name":"g/e","enabled":false} program prog link 0 of []` + "\n",
+		},
+		"of two kprobes the armed one is the program's": {
+			"-- kprobes/list --\n" + at("[DISABLED]") + at("") + "-- dynamic_events --\np:g/e vfs_read\n-- programs --\n" + program,
+			`ffffffff81000010 vfs_read kprobe disabled event {"name":"g/e","enabled":false,"orphan":true}` + "\n" +
+				"ffffffff81000010 vfs_read kprobe program prog link 0 of []\n",
+		},
+		"an event at an address is found by it": {
+			"-- kprobes/list --\n" + at("") + "-- dynamic_events --\np:g/e 0xffffffff81000010\n-- enabled --\ng/e\n",
+			`ffffffff81000010 vfs_read kprobe event {"name":"g/e","enabled":true}` + "\n",
+		},
+		"an event whose module is not loaded has no kprobe": {
+			"-- dynamic_events --\np:g/e mod:func\n",
+			`0 mod:func kprobe event {"name":"g/e","enabled":false}` + "\n",
+		},
+		"hooks are told by what they call": {
+			"-- enabled_functions --\na (1) R  \ttramp: 0x1 (livepatch+0x0/0x1) ->x+0x0/0x1\nb (1)  \t->function_trace_call+0x0/0x1\nc (1)  \t->function_trace_call+0x0/0x1\n",
+			"0 - ftrace calls livepatch a\n0 - ftrace calls function_trace_call b,c\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := gocmp.Diff(c.want, printed(Merge(sources(t, txtar.Parse([]byte(c.archive)))))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
