@@ -3,6 +3,8 @@ package lab
 import (
 	"bytes"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -29,11 +31,23 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tail returns the last n lines.
-func (c *console) tail(n int) string {
+// report returns what tells why the machine is gone: the kernel's panic in a
+// line, and the text from its first complaint on, or the last lines.
+func (c *console) report() (panicked, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := strings.ReplaceAll(string(bytes.TrimSpace(c.end)), "\r", "")
+	text = strings.ReplaceAll(string(bytes.TrimSpace(c.end)), "\r", "")
+	if line := panicLine.FindStringSubmatch(text); line != nil {
+		panicked = line[1]
+	}
 	lines := strings.Split(text, "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+	if first := slices.IndexFunc(lines, complaint.MatchString); first >= 0 {
+		return panicked, strings.Join(lines[first:min(first+100, len(lines))], "\n")
+	}
+	return panicked, strings.Join(lines[max(0, len(lines)-30):], "\n")
 }
+
+var (
+	panicLine = regexp.MustCompile(`Kernel panic - not syncing: (.*)`)
+	complaint = regexp.MustCompile(`BUG: |Oops|Kernel panic|general protection|double fault|lockup|ktrap lab:`)
+)

@@ -28,15 +28,15 @@ type VM struct {
 type DeadError struct {
 	Doing   string // "boot 6.12.1", "run ktrap"
 	Cause   error
-	Console string // its last lines
+	Console string // from the kernel's first complaint on, else its last lines
 }
 
 func (e *DeadError) Error() string {
 	text := fmt.Sprintf("%s: %v", e.Doing, e.Cause)
 	if e.Console == "" {
-		return text + "; its console is empty"
+		return text
 	}
-	return text + "; the end of its console:\n  | " + strings.ReplaceAll(e.Console, "\n", "\n  | ")
+	return text + "; its console:\n  | " + strings.ReplaceAll(e.Console, "\n", "\n  | ")
 }
 
 func (e *DeadError) Unwrap() error { return e.Cause }
@@ -116,7 +116,11 @@ func (vm *VM) dead(doing string, cause error) error {
 	if cause == ErrEnded {
 		vm.qemu.wait(time.Second) // for the console's last words
 	}
-	return &DeadError{Doing: doing, Cause: cause, Console: vm.qemu.console.tail(30)}
+	panicked, text := vm.qemu.console.report()
+	if panicked != "" {
+		cause = fmt.Errorf("%w: kernel panic: %s", cause, panicked)
+	}
+	return &DeadError{Doing: doing, Cause: cause, Console: text}
 }
 
 // Cmd is a command for a machine.

@@ -130,18 +130,26 @@ func TestAMachineThatEndsIsReportedWithItsConsole(t *testing.T) {
 		vm.qemu.port.Close()
 	})
 	_, err := vm.Run(t.Context(), Cmd{Args: []string{"sleep", "5"}})
-	const want = "run sleep 5: the machine ended; the end of its console:\n  | one\n  | two"
+	const want = "run sleep 5: the machine ended; its console:\n  | one\n  | two"
 	var dead *DeadError
 	if !errors.Is(err, ErrEnded) || !errors.As(err, &dead) || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
 
-func TestTheConsoleKeepsItsEnd(t *testing.T) {
-	var c console
-	io.WriteString(&c, strings.Repeat("old\n", consoleKept))
-	io.WriteString(&c, "new\n")
-	if got := c.tail(2); got != "old\nnew" || len(c.end) > consoleKept {
-		t.Errorf("got %q of %d bytes", got, len(c.end))
+func TestTheConsoleIsReportedFromTheFirstComplaintOn(t *testing.T) {
+	old := strings.Repeat("old\n", consoleKept)
+	for _, c := range []struct{ said, panicked, text string }{
+		{old + "new\n", "", strings.Repeat("old\n", 29) + "new"},
+		{old + "Oops: 0002\nRIP\nKernel panic - not syncing: Fatal exception\nOffset\n", "Fatal exception",
+			"Oops: 0002\nRIP\nKernel panic - not syncing: Fatal exception\nOffset"},
+		{"", "", ""},
+	} {
+		var console console
+		io.WriteString(&console, c.said)
+		panicked, text := console.report()
+		if panicked != c.panicked || text != c.text || len(console.end) > consoleKept {
+			t.Errorf("got %q, %q; want %q, %q", panicked, text, c.panicked, c.text)
+		}
 	}
 }

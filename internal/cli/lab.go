@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -51,10 +52,10 @@ cache folder. In the machine there are ktrap and what --file brings.`,
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	flags.StringVarP(&cfg.Kernel, "kernel", "k", lab.DefaultKernel, "`KERNEL` to boot: a version, the path of a vmlinuz, or \"host\"")
-	flags.StringArrayVar(&cfg.Files, "file", nil, "take a file or folder along, at the same path; a program with its libraries (`PATH`; repeatable)")
+	flags.StringArrayVar(&cfg.Files, "file", nil, "take the file or folder `PATH` along, to the same path; a program with its libraries (repeatable)")
 	flags.StringArrayVar(&cfg.Modules, "module", nil, "load the kernel module `NAME`, with those it needs (repeatable)")
-	flags.StringSliceVar(&cfg.Loads, "load", nil, "run loads beside the command: `NAME,…` of "+strings.Join(lab.LoadNames(), ", "))
-	flags.StringVar(&cfg.Accel, "accel", "auto", "`HOW` to run the machine: kvm, tcg or auto")
+	flags.StringSliceVar(&cfg.Loads, "load", nil, "run loads beside the command: `NAMES` of "+strings.Join(lab.LoadNames(), ", "))
+	flags.StringVar(&cfg.Accel, "accel", "auto", "`HOW` the processors are run: kvm, tcg or auto")
 	flags.IntVar(&cfg.CPUs, "cpus", 2, "processors")
 	flags.IntVar(&cfg.Memory, "memory", 1024, "memory in `MIB`")
 	flags.BoolVar(&cfg.ICount, "icount", false, "count instructions as nanoseconds, on one processor: figures repeat")
@@ -104,34 +105,45 @@ func fetchKernel(cmd *cobra.Command, version string) error {
 // runLab passes the first signal of the user on to the command; the second
 // ends the machine.
 func runLab(cmd *cobra.Command, cfg lab.Config, timeout time.Duration, argv []string) error {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
-	defer cancel()
+	ctx, interrupt := context.WithCancelCause(context.WithoutCancel(cmd.Context()))
+	defer interrupt(nil)
 	if timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, timeout)
+		var cancel func()
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done within %v", timeout))
 		defer cancel()
 	}
-	bootCtx, stopBoot := context.WithCancel(ctx)
-	defer context.AfterFunc(cmd.Context(), stopBoot)()
-	vm, err := lab.Boot(bootCtx, cfg)
+	vm, err := bootLab(ctx, cmd.Context(), cfg)
 	if err != nil {
 		return err
 	}
 	defer vm.Close()
-	signals := make(chan os.Signal, 2)
+	signals, first := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
 	defer signal.Stop(signals)
-	forward := make(chan os.Signal, 1)
 	go func() {
-		forward <- <-signals
+		first <- <-signals
 		<-signals
-		cancel()
+		interrupt(errInterrupted)
 	}()
 	exit, err := vm.Run(ctx, lab.Cmd{
-		Args: argv, Signals: forward,
+		Args: argv, Signals: first,
 		Stdin: cmd.InOrStdin(), Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
 	})
-	if err == nil && exit != 0 {
-		return exitError(exit)
+	if exit == 0 {
+		return err
 	}
-	return err
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "ktrap: %v\n", err)
+	}
+	return exitError(exit)
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// bootLab boots until the first of two contexts ends.
+func bootLab(ctx, user context.Context, cfg lab.Config) (*lab.VM, error) {
+	ctx, interrupt := context.WithCancelCause(ctx)
+	defer interrupt(nil)
+	defer context.AfterFunc(user, func() { interrupt(errInterrupted) })()
+	return lab.Boot(ctx, cfg)
 }
