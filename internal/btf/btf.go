@@ -18,14 +18,17 @@
 //	layout   per kind, from 0: u8 fixed part, u8 element, u16 flags
 //
 // Records differ in length, so one pass over the types notes where each begins:
-// 4 bytes a type, the only large allocation. A name is found the other way
-// round: search the strings for NUL name NUL, then the types for that offset.
+// 4 bytes a type, the only large allocation. A name is found by a second pass
+// that compares, at each type of the wanted kind, first the byte where the name
+// would end. Two passes over a kernel's BTF cost less than a search of its
+// strings, and far less than a map of its names.
 package btf
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // An ID names a type within one BTF and its bases. 0 is void. The ID of a
@@ -123,65 +126,68 @@ func section(body []byte, name string, at []byte) ([]byte, error) {
 	return body[off : off+n], nil
 }
 
-// size is how long a record of one kind is: head + fixed + count*elem.
-type size struct {
-	fixed, elem uint8
-	known       bool
-}
+// A size is how long the records of one kind are: fixed, with the head, and
+// elem for each that is counted.
+type size struct{ fixed, elem uint32 }
 
-const kinds = 128 // that fit the field
+// endless is the size of an unknown kind: the index ends there.
+const endless = math.MaxUint32
+
+// kindMask is the field of the kind, and the largest one that fits.
+const kindMask = 0x7f
 
 // sizesWith adds to the kinds known here those that only the layout describes.
-func sizesWith(layout []byte) [kinds]size {
-	sizes := [kinds]size{
-		Int: {4, 0, true}, Pointer: {0, 0, true}, Array: {12, 0, true},
-		Struct: {0, 12, true}, Union: {0, 12, true}, Enum: {0, 8, true},
-		Forward: {0, 0, true}, Typedef: {0, 0, true}, Volatile: {0, 0, true},
-		Const: {0, 0, true}, Restrict: {0, 0, true}, Func: {0, 0, true},
-		FuncProto: {0, 8, true}, Var: {4, 0, true}, DataSec: {0, 12, true},
-		Float: {0, 0, true}, DeclTag: {4, 0, true}, TypeTag: {0, 0, true},
-		Enum64: {0, 12, true},
+func sizesWith(layout []byte) *[kindMask + 1]size {
+	sizes := [kindMask + 1]size{
+		Int: {16, 0}, Pointer: {12, 0}, Array: {24, 0}, Struct: {12, 12}, Union: {12, 12},
+		Enum: {12, 8}, Forward: {12, 0}, Typedef: {12, 0}, Volatile: {12, 0}, Const: {12, 0},
+		Restrict: {12, 0}, Func: {12, 0}, FuncProto: {12, 8}, Var: {16, 0}, DataSec: {12, 12},
+		Float: {12, 0}, DeclTag: {16, 0}, TypeTag: {12, 0}, Enum64: {12, 12},
 	}
-	for k := 0; k < kinds && len(layout) >= 4; k, layout = k+1, layout[4:] {
-		if k > int(Enum64) {
-			sizes[k] = size{layout[0], layout[1], true}
+	for k := range sizes {
+		switch at := 4 * k; {
+		case sizes[k].fixed > 0:
+		case at+4 <= len(layout) && k > int(Enum64):
+			sizes[k] = size{typeHead + uint32(layout[at]), uint32(layout[at+1])}
+		default:
+			sizes[k].fixed = endless
 		}
 	}
-	return sizes
+	return &sizes
 }
 
-// index notes where each type begins and, last, where they end.
-func (s *Spec) index(sizes [kinds]size) error {
-	end := len(s.types)
-	// 25 bytes is the mean of the kernels 5.10 to 7.3.
-	s.starts = make([]uint32, 0, end/24+2)
-	for off := 0; off < end; {
-		s.starts = append(s.starts, uint32(off))
-		rest := s.types[off:]
-		if len(rest) < typeHead {
-			return s.overrun(len(rest))
-		}
-		info := le.Uint32(rest[4:])
-		z := sizes[info>>24&(kinds-1)]
-		if !z.known {
-			s.err = fmt.Errorf("type %d is of the unknown kind %d: no type from there on can be read",
-				s.lastStarted(), info>>24&(kinds-1))
-			return nil
-		}
-		n := typeHead + int(z.fixed) + int(z.elem)*int(info&0xffffff)
-		if n > len(rest) {
-			return s.overrun(len(rest))
-		}
-		off += n
+// index notes where each type begins and, last, where they end. Its loop is
+// most of what opening a kernel's BTF costs, so it checks nothing: a type that
+// reaches too far ends it.
+func (s *Spec) index(sizes *[kindMask + 1]size) error {
+	types, off := s.types, 0
+	// 25 bytes a type is the mean of the kernels 5.10 to 7.3.
+	starts := make([]uint32, 0, len(types)/24+2)
+	for off+typeHead <= len(types) {
+		starts = append(starts, uint32(off))
+		head := le.Uint64(types[off : off+8 : off+8])
+		z := &sizes[head>>56&kindMask]
+		off += int(z.fixed) + int(z.elem)*int(head>>32&0xffffff)
 	}
-	s.starts = append(s.starts, uint32(end))
+	if off <= len(types) {
+		starts = append(starts, uint32(off))
+	}
+	s.starts = starts
+	if off != len(types) {
+		return s.stop(sizes)
+	}
 	return nil
 }
 
-func (s *Spec) lastStarted() ID { return s.first + ID(len(s.starts)) - 1 }
-
-func (s *Spec) overrun(left int) error {
-	return fmt.Errorf("type %d reaches past the %d bytes that are left of the types", s.lastStarted(), left)
+// stop tells why the index ended at the type that began last.
+func (s *Spec) stop(sizes *[kindMask + 1]size) error {
+	id := s.first + ID(s.count())
+	rest := record(s.types[s.starts[s.count()]:])
+	if len(rest) < typeHead || sizes[rest.kind()].fixed != endless {
+		return fmt.Errorf("type %d reaches past the %d bytes that are left of the types", id, len(rest))
+	}
+	s.err = fmt.Errorf("type %d is of the unknown kind %d: no type from there on can be read", id, rest.kind())
+	return nil
 }
 
 // count is the number of types that can be read.
@@ -191,7 +197,7 @@ func (s *Spec) count() int { return len(s.starts) - 1 }
 type record []byte
 
 func (r record) name() uint32 { return le.Uint32(r) }
-func (r record) kind() Kind   { return Kind(le.Uint32(r[4:]) >> 24 & (kinds - 1)) }
+func (r record) kind() Kind   { return Kind(le.Uint32(r[4:]) >> 24 & kindMask) }
 func (r record) vlen() int    { return int(le.Uint32(r[4:]) & 0xffffff) }
 func (r record) flag() bool   { return r[7]&0x80 != 0 }
 func (r record) size() uint32 { return le.Uint32(r[8:]) }
@@ -209,12 +215,12 @@ func (s *Spec) record(id ID) (record, error) {
 	if id < s.first {
 		return s.base.record(id)
 	}
-	i := int64(id - s.first)
-	if i >= int64(s.count()) {
+	i := int(id - s.first)
+	if i >= s.count() {
 		if s.err != nil {
 			return nil, s.err
 		}
-		return nil, fmt.Errorf("type %d is past the last, %d", id, s.lastStarted()-1)
+		return nil, fmt.Errorf("type %d is past the last, %d", id, s.first+ID(s.count())-1)
 	}
-	return record(s.types[s.starts[i]:s.starts[i+1]]), nil
+	return s.at(i), nil
 }

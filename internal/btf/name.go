@@ -3,7 +3,6 @@ package btf
 import (
 	"bytes"
 	"fmt"
-	"slices"
 )
 
 // Funcs returns the functions of that name. Several static functions may share
@@ -13,12 +12,10 @@ func (s *Spec) Funcs(name string) []ID { return s.Types(name, Func) }
 // Types returns the types of that name and one of the kinds.
 func (s *Spec) Types(name string, kinds ...Kind) []ID {
 	var ids []ID
-	for _, want := range s.offsets(name) {
-		for i, start := range s.readable() {
-			r := record(s.types[start:])
-			if r.name() == want && slices.Contains(kinds, r.kind()) {
-				ids = append(ids, s.first+ID(i))
-			}
+	of := setOf(kinds...)
+	for i := s.next(0, of, len(name)); i < s.count(); i = s.next(i+1, of, len(name)) {
+		if s.named(s.nameOf(i), name) {
+			ids = append(ids, s.first+ID(i))
 		}
 	}
 	return ids
@@ -30,12 +27,9 @@ func (s *Spec) FuncIndex(names []string) map[string][]ID {
 	for _, name := range names {
 		index[name] = nil
 	}
-	for i, start := range s.readable() {
-		r := record(s.types[start:])
-		if r.kind() != Func {
-			continue
-		}
-		name, err := s.bytesAt(r.name())
+	of := setOf(Func)
+	for i := s.next(0, of, anyLength); i < s.count(); i = s.next(i+1, of, anyLength) {
+		name, err := s.bytesAt(s.nameOf(i))
 		if err != nil {
 			continue
 		}
@@ -46,45 +40,72 @@ func (s *Spec) FuncIndex(names []string) map[string][]ID {
 	return index
 }
 
-// Enumerator returns the value of a constant of any enum. It costs one search
-// of the strings where the kernel has no such name, so it serves as a probe of
-// features: a helper's number, BPF_FUNC_x, is there from the kernel on that has
-// the helper.
+// Enumerator returns the value of a constant of any enum. It is cheap enough to
+// serve as a probe of features: a helper's number, BPF_FUNC_x, is there from the
+// kernel on that has the helper, if the kernel's BTF describes that enum.
 func (s *Spec) Enumerator(name string) (value int64, ok bool) {
-	for _, want := range s.offsets(name) {
-		for _, start := range s.readable() {
-			r := record(s.types[start:])
-			for i, n := 0, r.enumerators(); i < n; i++ {
-				if e := r.elem(i, r.enumSize()); le.Uint32(e) == want {
-					return r.enumValue(e), true
-				}
+	of := setOf(Enum, Enum64)
+	for i := s.next(0, of, anyLength); i < s.count(); i = s.next(i+1, of, anyLength) {
+		r := s.at(i)
+		for j := range r.vlen() {
+			if e := r.enumerator(j); s.named(le.Uint32(e), name) {
+				return r.enumValue(e), true
 			}
 		}
 	}
 	return 0, false
 }
 
-// readable is where the types begin that can be read.
-func (s *Spec) readable() []uint32 { return s.starts[:s.count()] }
+// A kindSet answers without a shift, which Go makes expensive.
+type kindSet [kindMask + 1]bool
 
-// offsets returns where name begins among the strings of s and its bases: a
-// split BTF names its own types by its base's strings too.
-func (s *Spec) offsets(name string) []uint32 {
-	if name == "" {
-		return nil
+func setOf(kinds ...Kind) *kindSet {
+	var set kindSet
+	for _, k := range kinds {
+		set[k&kindMask] = true
 	}
-	var offs []uint32
-	needle := newFinder("\x00" + name + "\x00")
-	for ; s != nil; s = s.base {
-		// A split BTF need not begin with the empty string.
-		if bytes.HasPrefix(s.strings, needle.needle[1:]) {
-			offs = append(offs, s.strBase)
+	return &set
+}
+
+// next is the index of the first type from i on that is of a wanted kind and
+// whose name may be n bytes long, or the number of types. This loop and the one
+// in index are most of what finding a function costs.
+func (s *Spec) next(i int, wanted *kindSet, n int) int {
+	starts, types := s.starts[:s.count()], s.types
+	for ; i < len(starts); i++ {
+		at := int(starts[i])
+		if !wanted[types[at+7]&kindMask] {
+			continue
 		}
-		for at := needle.next(s.strings, 0); at >= 0; at = needle.next(s.strings, at+1) {
-			offs = append(offs, s.strBase+uint32(at)+1)
+		if n == anyLength {
+			break
+		}
+		// The NUL tells most names apart; a base's name is out of range.
+		end := uint64(le.Uint32(types[at:at+4:at+4])) + uint64(n) - uint64(s.strBase)
+		if end >= uint64(len(s.strings)) || s.strings[end] == 0 {
+			break
 		}
 	}
-	return offs
+	return i
+}
+
+const anyLength = -1
+
+// nameOf is where the name is of the i-th type of this BTF.
+func (s *Spec) nameOf(i int) uint32 { return le.Uint32(s.types[s.starts[i]:]) }
+
+// at is the i-th type of this BTF.
+func (s *Spec) at(i int) record { return record(s.types[s.starts[i]:s.starts[i+1]]) }
+
+// named reports whether the string at off is name. The byte where its NUL would
+// be tells most names apart.
+func (s *Spec) named(off uint32, name string) bool {
+	for off < s.strBase {
+		s = s.base
+	}
+	from := int(off - s.strBase)
+	to := from + len(name)
+	return to < len(s.strings) && s.strings[to] == 0 && string(s.strings[from:to]) == name
 }
 
 func (s *Spec) name(off uint32) (string, error) {
@@ -102,34 +123,4 @@ func (s *Spec) bytesAt(off uint32) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("name at %d of %d bytes of strings", off, s.strBase+uint32(len(s.strings)))
-}
-
-// A finder searches by Horspool's method: it looks at one byte in about half a
-// needle's length, where bytes.Index looks at each several times over. That is
-// 2 MB of strings a look-up.
-type finder struct {
-	needle []byte
-	skip   [256]uint8 // how far the end may move on when it meets this byte
-}
-
-func newFinder(needle string) *finder {
-	f := &finder{needle: []byte(needle)}
-	for i := range f.skip {
-		f.skip[i] = uint8(min(len(needle), 255))
-	}
-	for i, c := range f.needle[:len(needle)-1] {
-		f.skip[c] = uint8(min(len(needle)-1-i, 255))
-	}
-	return f
-}
-
-// next returns the first place at or after from, or -1.
-func (f *finder) next(hay []byte, from int) int {
-	last := len(f.needle) - 1
-	for end := from + last; end < len(hay); end += int(f.skip[hay[end]]) {
-		if hay[end] == f.needle[last] && bytes.Equal(hay[end-last:end+1], f.needle) {
-			return end - last
-		}
-	}
-	return -1
 }

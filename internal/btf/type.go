@@ -211,7 +211,7 @@ func (s *Spec) Enumerators(id ID) ([]Enumerator, error) {
 	}
 	list := make([]Enumerator, r.vlen())
 	for i := range list {
-		e := r.elem(i, r.enumSize())
+		e := r.enumerator(i)
 		list[i].Value = r.enumValue(e)
 		if list[i].Name, err = s.name(le.Uint32(e)); err != nil {
 			return nil, fmt.Errorf("constant %d of %s: %w", i, s.TypeString(id), err)
@@ -220,19 +220,12 @@ func (s *Spec) Enumerators(id ID) ([]Enumerator, error) {
 	return list, nil
 }
 
-// enumerators is 0 for what is no enum.
-func (r record) enumerators() int {
-	if k := r.kind(); k != Enum && k != Enum64 {
-		return 0
-	}
-	return r.vlen()
-}
-
-func (r record) enumSize() int {
+// enumerator is the i-th constant of an enum.
+func (r record) enumerator(i int) []byte {
 	if r.kind() == Enum64 {
-		return 12
+		return r.elem(i, 12)
 	}
-	return 8
+	return r.elem(i, 8)
 }
 
 // enumValue cuts the constant to the enum's size: -1 of a one-byte enum is
