@@ -242,7 +242,7 @@ func openBTF(module string, base *btf.Spec) (*btf.Spec, error) {
 func (p *prepared) job(s *Session) attach.Job {
 	job := attach.Job{Kernel: s.kernel, Arch: s.arch, Ring: s.ring, Base: uint32(len(s.regs)), Steps: p.steps}
 	for _, r := range p.regs {
-		job.Points = append(job.Points, attach.Point{Addr: r.Addr, FuncID: uint32(r.funcID), Unit: &r.typed.Unit})
+		job.Points = append(job.Points, attach.Point{Addr: r.Addr, Func: r.sym.Addr, FuncID: uint32(r.funcID), Unit: &r.typed.Unit})
 	}
 	return job
 }

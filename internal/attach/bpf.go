@@ -109,18 +109,17 @@ func load(p object.Program, funcID uint32, multi bool) (fd, error) {
 	license := []byte("GPL\x00")
 	insns := code.Bytes()
 	attr := progAttr{
-		progType:    uint32(ebpf.Kprobe),
-		insnCnt:     uint32(len(insns) / asm.InstructionSize),
-		insns:       unsafe.Pointer(&insns[0]),
-		license:     unsafe.Pointer(&license[0]),
-		attachBTFID: funcID,
+		progType: uint32(ebpf.Kprobe),
+		insnCnt:  uint32(len(insns) / asm.InstructionSize),
+		insns:    unsafe.Pointer(&insns[0]),
+		license:  unsafe.Pointer(&license[0]),
 	}
 	copy(attr.name[:], "ktrap")
 	switch {
 	case p.Context == object.Fentry:
-		attr.progType, attr.expectedAttachType = typeTracing, attachFentry
+		attr.progType, attr.expectedAttachType, attr.attachBTFID = typeTracing, attachFentry, funcID
 	case p.Context == object.Fexit:
-		attr.progType, attr.expectedAttachType = typeTracing, attachFexit
+		attr.progType, attr.expectedAttachType, attr.attachBTFID = typeTracing, attachFexit, funcID
 	case multi:
 		attr.expectedAttachType = attachKprobeMulti
 	}

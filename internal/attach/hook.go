@@ -21,20 +21,20 @@ type hook struct {
 
 // hook loads the program for points and attaches it.
 func (s *Set) hook(m plan.Mechanism, points []int) (*hook, error) {
-	p := s.job.Points[points[0]]
-	multi := m == plan.Multi || m == plan.ReturnMulti
-	program := p.Unit.Emit(capture.Target{
+	target := capture.Target{
 		Arch:    s.job.Arch,
 		Context: m.Context(),
 		Base:    s.job.Base,
 		Points:  len(s.job.Points),
-		Cookie:  multi,
+		Cookie:  multi(m),
 		Index:   uint32(points[0]),
-	})
-	if err := s.associate(program); err != nil {
-		return nil, err
 	}
-	prog, err := load(program, p.FuncID, multi)
+	prog, err := s.load(target)
+	var verifier *VerifierError
+	if errors.As(err, &verifier) && (m == plan.Fentry || m == plan.Fexit) {
+		target.Copy = true
+		prog, err = s.load(target)
+	}
 	if err != nil {
 		return nil, s.refused(m, points, err)
 	}
@@ -44,6 +44,18 @@ func (s *Set) hook(m plan.Mechanism, points []int) (*hook, error) {
 	}
 	return h, nil
 }
+
+// load emits and loads the program of the point at t.Index for t.
+func (s *Set) load(t capture.Target) (fd, error) {
+	p := s.job.Points[t.Index]
+	program := p.Unit.Emit(t)
+	if err := s.associate(program); err != nil {
+		return -1, err
+	}
+	return load(program, p.FuncID, t.Cookie)
+}
+
+func multi(m plan.Mechanism) bool { return m == plan.Multi || m == plan.ReturnMulti }
 
 func (s *Set) associate(p object.Program) error {
 	maps := map[string]interface{ FD() int }{object.Ring: s.job.Ring, object.Counts: s.counts, object.State: s.state}
@@ -88,7 +100,8 @@ func (h *hook) connect(s *Set) error {
 	case plan.Multi, plan.ReturnMulti:
 		addrs, cookies := make([]uint64, len(h.points)), make([]uint64, len(h.points))
 		for n, i := range h.points {
-			addrs[n], cookies[n] = s.job.Points[i].Addr, uint64(i)
+			// The cookie is found by the function's start, not by its ftrace site.
+			addrs[n], cookies[n] = s.job.Points[i].Func, uint64(i)+1
 		}
 		return h.keep(linkMulti(h.prog, addrs, cookies, ret))
 	}
@@ -135,7 +148,7 @@ func (h *hook) close() error {
 // missed is the misses that the links of h have counted, now and earlier.
 func (h *hook) missed() uint64 {
 	n := h.earlier
-	multi := h.mechanism == plan.Multi || h.mechanism == plan.ReturnMulti
+	multi := multi(h.mechanism)
 	kprobe := h.mechanism == plan.Kprobe || h.mechanism == plan.Kretprobe
 	if !multi && !(kprobe && len(h.links) == 2) {
 		return n

@@ -27,7 +27,8 @@ import (
 
 // Point is one place to attach to.
 type Point struct {
-	Addr   uint64 // where the probe goes; the entry of the function for a return
+	Addr   uint64 // where the probe goes
+	Func   uint64 // the start of the function that Addr is in
 	FuncID uint32 // BTF id for fentry and fexit
 	Unit   *capture.Unit
 }
@@ -132,7 +133,7 @@ func (s *Set) maps() (err error) {
 // groups splits a step's points into those that one hook serves: all points of a
 // kprobe.multi link that record the same; otherwise each on its own.
 func (s *Set) groups(step plan.Step) [][]int {
-	if step.Mechanism != plan.Multi && step.Mechanism != plan.ReturnMulti {
+	if !multi(step.Mechanism) {
 		return slices.Collect(slices.Chunk(step.Points, 1))
 	}
 	var groups [][]int

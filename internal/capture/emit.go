@@ -15,8 +15,11 @@ type Target struct {
 	Context object.Context
 	Base    uint32 // the session's number of the batch's first point
 	Points  int    // in the batch
-	Cookie  bool   // the point's index in the batch is the attach cookie
+	Cookie  bool   // the point's index in the batch is the attach cookie less 1
 	Index   uint32 // else it is this
+	// Copy reads a trampoline's arguments by a helper: up to 5.12 the verifier
+	// allows no loads of pointers to anything but structs.
+	Copy bool
 }
 
 // Registers that keep their meaning through the whole program.
@@ -84,6 +87,7 @@ func (e *emitter) enter() {
 		e.add(
 			asm.FnGetAttachCookie.Call(),
 			asm.Mov.Reg(index, asm.R0),
+			asm.Sub.Imm(index, 1), // the kernel gives 0 where it finds no cookie
 			asm.JGE.Imm(index, int32(e.t.Points), "out"),
 			asm.StoreMem(asm.RFP, keySlot, index, asm.Word),
 		)
@@ -191,22 +195,46 @@ func (e *emitter) header() {
 
 // words records raw argument words, the returned word and the registers.
 func (e *emitter) words() {
-	slot := 0
-	for i, loc := range e.u.Args {
-		e.argument(e.l.Args[i], slot, loc)
-		slot += loc.Words
-	}
-	if e.u.Ret {
-		offset := 8 * e.u.Before
-		if e.t.Context == object.Kretprobe {
-			offset = e.t.Arch.Regs[e.t.Arch.Ret].Offset
+	switch e.t.Context {
+	case object.Fentry:
+		if n := len(e.u.Args); n > 0 {
+			e.slots(e.l.Args[0], 0, n)
 		}
-		e.copyWord(e.l.Ret, offset)
+	case object.Fexit:
+		if e.u.Ret {
+			e.slots(e.l.Ret, e.u.Before, 1)
+		}
+	default:
+		for i, loc := range e.u.Args {
+			e.argument(e.l.Args[i], loc)
+		}
+		if e.u.Ret {
+			e.copyWord(e.l.Ret, e.t.Arch.Regs[e.t.Arch.Ret].Offset)
+		}
 	}
 	if e.u.Regs {
 		for _, r := range e.t.Arch.Regs {
 			e.copyWord(e.l.Regs+r.Offset, r.Offset)
 		}
+	}
+}
+
+// slots copies n slots of a trampoline's context, each an argument of one word
+// or the returned one, to the record's words at to.
+func (e *emitter) slots(to, slot, n int) {
+	if e.t.Copy {
+		e.add(
+			asm.Mov.Reg(asm.R1, record),
+			asm.Add.Imm(asm.R1, int32(to)),
+			asm.Mov.Imm(asm.R2, int32(8*n)),
+			asm.Mov.Reg(asm.R3, ctx),
+			asm.Add.Imm(asm.R3, int32(8*slot)),
+			asm.FnProbeReadKernel.Call(),
+		)
+		return
+	}
+	for i := range n {
+		e.copyWord(to+8*i, 8*(slot+i))
 	}
 }
 
@@ -216,27 +244,23 @@ func (e *emitter) copyWord(to, from int) {
 	e.store(to, asm.R1, asm.DWord)
 }
 
-func (e *emitter) argument(to, slot int, loc arch.Loc) {
+// argument copies an argument's words from where the calling convention has them.
+func (e *emitter) argument(to int, loc arch.Loc) {
 	a := e.t.Arch
-	switch {
-	case e.t.Context == object.Fentry || e.t.Context == object.Fexit:
-		for w := range loc.Words {
-			e.copyWord(to+8*w, 8*(slot+w))
-		}
-	case loc.Reg != arch.OnStack:
+	if loc.Reg != arch.OnStack {
 		for w := range loc.Words {
 			e.copyWord(to+8*w, a.Regs[a.Args[loc.Reg+w]].Offset)
 		}
-	default:
-		e.add(
-			asm.LoadMem(asm.R3, ctx, int16(a.Regs[a.SP].Offset), asm.DWord),
-			asm.Add.Imm(asm.R3, int32(a.StackArg+loc.Stack)),
-			asm.Mov.Imm(asm.R2, int32(8*loc.Words)),
-			asm.Mov.Reg(asm.R1, record),
-			asm.Add.Imm(asm.R1, int32(to)),
-			asm.FnProbeReadKernel.Call(),
-		)
+		return
 	}
+	e.add(
+		asm.LoadMem(asm.R3, ctx, int16(a.Regs[a.SP].Offset), asm.DWord),
+		asm.Add.Imm(asm.R3, int32(a.StackArg+loc.Stack)),
+		asm.Mov.Imm(asm.R2, int32(8*loc.Words)),
+		asm.Mov.Reg(asm.R1, record),
+		asm.Add.Imm(asm.R1, int32(to)),
+		asm.FnProbeReadKernel.Call(),
+	)
 }
 
 // read follows Reads[i]. The pointer is taken from the record, not from the

@@ -99,11 +99,16 @@ func (o *output) fail(err error) {
 		o.err = errClosedPipe
 		return
 	}
+	var path *os.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
 	o.err = fmt.Errorf("write %s: %w; up to %d events that were read are not in it", o.name, err, o.fresh)
 }
 
-// Close flushes and closes; it may be called again.
-func (o *output) Close() error {
+// Close flushes and closes; it may be called again. It returns what write has
+// not returned yet.
+func (o *output) Close() (err error) {
 	select {
 	case <-o.stop:
 		return nil
@@ -111,15 +116,14 @@ func (o *output) Close() error {
 	}
 	close(o.stop)
 	o.done.Wait()
-	failed := o.err
-	o.flush()
-	if failed == nil {
-		failed = o.err
+	if o.err == nil {
+		o.flush()
+		err = o.err
 	}
 	if o.file != nil {
-		failed = errors.Join(failed, o.file.Close())
+		err = errors.Join(err, o.file.Close())
 	}
-	return failed
+	return err
 }
 
 func isTerminal(w io.Writer) bool {

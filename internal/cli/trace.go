@@ -76,11 +76,6 @@ func atLeastOnePlace(_ *cobra.Command, args []string) error {
 }
 
 func (t *tracing) run(ctx context.Context, places []string, io Streams) (err error) {
-	if t.duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, t.duration)
-		defer cancel()
-	}
 	s, err := t.config.Open(ctx)
 	if err != nil {
 		return err
@@ -104,6 +99,11 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) (err err
 		return err
 	}
 	t.announce(s, regs, time.Since(began), io.Err)
+	if t.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.duration)
+		defer cancel()
+	}
 	return t.follow(ctx, s, out, io.Err)
 }
 

@@ -18,7 +18,7 @@ func Search(mem Memory, l Layout, prefix string) ([]Symbol, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := searcher{decoder: d, mem: mem, l: l, seen: map[int]string{}}
+	s := searcher{decoder: d, mem: mem, l: l, seen: map[int]ranked{}}
 	s.guess()
 	found := s.search(prefix)
 	s.check()
@@ -31,8 +31,14 @@ type searcher struct {
 	mem         Memory
 	l           Layout
 	marks, seqs uint64
-	seen        map[int]string // names by their rank
+	seen        map[int]ranked // by rank
 	err         error
+}
+
+// A ranked symbol is one met on the way.
+type ranked struct {
+	name   string
+	symbol int
 }
 
 // guess says where markers and seqs_of_names lie, which no kernel tells: before
@@ -56,11 +62,11 @@ func (s *searcher) guess() {
 
 func (s *searcher) search(prefix string) (found []Symbol) {
 	first := sort.Search(s.n, func(rank int) bool {
-		name, _, _ := s.ranked(rank)
+		name, _, _ := s.at(rank)
 		return s.err != nil || name >= stem(prefix)
 	})
 	for rank := first; rank < s.n; rank++ {
-		name, i, tokens := s.ranked(rank)
+		name, i, tokens := s.at(rank)
 		if rank-first > maxFound {
 			s.fail(fmt.Errorf("search kallsyms: more than %d names begin with %s", maxFound, stem(prefix)))
 		}
@@ -83,21 +89,21 @@ func stem(name string) string {
 	return name
 }
 
-// check holds the names seen against their ranks. They would not be in order if
-// seqs_of_names were elsewhere.
+// check holds what was seen against its ranks. The names would not be in order,
+// or the symbols be the same, if seqs_of_names were elsewhere.
 func (s *searcher) check() {
-	last := ""
+	last := ranked{symbol: -1}
 	for _, rank := range slices.Sorted(maps.Keys(s.seen)) {
-		name := stem(s.seen[rank])
-		if name < last {
-			s.fail(fmt.Errorf("kallsyms_seqs_of_names: %s comes before %s", last, name))
+		this := s.seen[rank]
+		if stem(this.name) < stem(last.name) || this.symbol == last.symbol {
+			s.fail(fmt.Errorf("kallsyms_seqs_of_names: %s comes before %s", last.name, this.name))
 		}
-		last = name
+		last = this
 	}
 }
 
-// ranked returns the symbol of that rank in the order of names.
-func (s *searcher) ranked(rank int) (name string, i int, tokens []byte) {
+// at returns the symbol of that rank in the order of names.
+func (s *searcher) at(rank int) (name string, i int, tokens []byte) {
 	seq := s.read("kallsyms_seqs_of_names", s.seqs+3*uint64(rank), 3)
 	i = int(seq[0])<<16 | int(seq[1])<<8 | int(seq[2])
 	if i >= s.n {
@@ -106,7 +112,7 @@ func (s *searcher) ranked(rank int) (name string, i int, tokens []byte) {
 	}
 	tokens = s.tokensOf(i)
 	name = string(s.typed(nil, tokens)[1:])
-	s.seen[rank] = name
+	s.seen[rank] = ranked{name, i}
 	return name, i, tokens
 }
 

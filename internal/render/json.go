@@ -2,7 +2,6 @@ package render
 
 import (
 	"strconv"
-	"time"
 
 	"ktrap"
 	"ktrap/internal/value"
@@ -12,7 +11,7 @@ import (
 // strings in hexadecimal; integers are numbers where they fit 2^53.
 func AppendJSON(dst []byte, ev *ktrap.Event) []byte {
 	dst = append(dst, `{"time":"`...)
-	dst = ev.Time.AppendFormat(dst, time.RFC3339Nano)
+	dst = ev.Time.AppendFormat(dst, rfc3339)
 	dst = appendInt(append(dst, `","cpu":`...), ev.CPU)
 	dst = appendInt(append(dst, `,"pid":`...), ev.PID)
 	dst = appendInt(append(dst, `,"tid":`...), ev.TID)
@@ -42,6 +41,9 @@ func AppendJSON(dst []byte, ev *ktrap.Event) []byte {
 	}
 	return append(dst, '}')
 }
+
+// rfc3339 has all nine digits, so that lines sort as their times do.
+const rfc3339 = "2006-01-02T15:04:05.000000000Z07:00"
 
 func appendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
 

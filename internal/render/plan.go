@@ -86,7 +86,7 @@ func (p Palette) AppendNotes(dst []byte, regs []*ktrap.Registration, skipped []k
 	var reasons []string
 	places := map[string][]string{}
 	for _, s := range skipped {
-		why := strings.TrimPrefix(s.Err.Error(), s.Probe.Place()+" ")
+		why := strings.TrimLeft(strings.TrimPrefix(s.Err.Error(), s.Probe.Place()), ": ")
 		if places[why] == nil {
 			reasons = append(reasons, why)
 		}

@@ -40,11 +40,14 @@ const quietFrom = 8
 
 // AppendSummary appends the ledgers for people, a line a probe.
 func (p Palette) AppendSummary(dst []byte, ledgers []ktrap.Ledger) []byte {
-	quiet := 0
+	quiet, unknown := 0, 0
 	var hits, delivered uint64
 	for _, l := range ledgers {
 		hits, delivered = hits+l.Hits, delivered+l.Delivered
-		if len(ledgers) >= quietFrom && l.Hits == 0 && l.MissesKnown {
+		if !l.MissesKnown {
+			unknown++
+		}
+		if len(ledgers) >= quietFrom && l.Hits == 0 {
 			quiet++
 			continue
 		}
@@ -55,6 +58,9 @@ func (p Palette) AppendSummary(dst []byte, ledgers []ktrap.Ledger) []byte {
 	}
 	if len(ledgers) > 1 {
 		dst = fmt.Appendf(dst, "all %d probes: %s, %d delivered\n", len(ledgers), count(hits, "hit"), delivered)
+	}
+	if unknown > 0 {
+		dst = append(dst, "misses are unknown: for a kprobe this kernel does not tell how many hits it missed (Linux 6.7 does)\n"...)
 	}
 	return dst
 }
@@ -79,7 +85,7 @@ func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
 	case l.Full+l.Missed+l.Recursion > 0:
 		return fmt.Appendf(dst, "%sincomplete%s\n", p.warning, p.reset)
 	}
-	return fmt.Appendf(dst, "%sincomplete%s: this kernel does not tell how many hits it missed\n", p.warning, p.reset)
+	return append(dst, "incomplete, misses are not counted\n"...)
 }
 
 func count(n uint64, noun string) string {
