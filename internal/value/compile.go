@@ -147,8 +147,9 @@ func (c *compiler) array(n *node, t btf.Type) (err error) {
 	return err
 }
 
-// members adds the fields of a struct that begins base bits into n; anonymous
-// ones dissolve into it.
+// members adds the fields of a struct that begins base bits into n. Anonymous
+// ones dissolve into it; those without bytes, as marks of cache lines, are left
+// out.
 func (c *compiler) members(n *node, id btf.ID, base uint32) error {
 	if c.depth == maxDepth {
 		return errors.New("structs nest without end")
@@ -167,7 +168,9 @@ func (c *compiler) members(n *node, id btf.ID, base uint32) error {
 				return err
 			}
 		case m.Name != "": // else it is padding
-			n.fields = append(n.fields, c.member(m))
+			if f := c.member(m); f.size > 0 || f.kind == Missing {
+				n.fields = append(n.fields, f)
+			}
 		}
 	}
 	return err

@@ -43,7 +43,7 @@ func (d *Decoder) append(dst, raw []byte, s Str, f form) []byte {
 	case s.State != Unreadable:
 		return appendString(dst, f, s.Bytes, s.State == Cut)
 	default:
-		if k, address := d.root.scalar(raw); k == Pointer {
+		if k, address, _ := d.root.scalar(raw); k == Pointer {
 			return appendScalar(dst, f, NoText, address)
 		}
 	}
@@ -112,9 +112,9 @@ func (n *node) append(dst, parent []byte, f form) []byte {
 	case n.kind == Raw:
 		return n.appendRaw(dst, raw, f)
 	}
-	k, bits := n.scalar(raw)
+	k, bits, name := n.scalar(raw)
 	if k == Enum {
-		return f.word(dst, n.constant(bits))
+		return f.word(dst, name)
 	}
 	return appendScalar(dst, f, k, bits)
 }
@@ -158,10 +158,7 @@ func (n *node) value(parent []byte) Value {
 	case n.kind == Raw:
 		v.Kind, v.Text = Raw, string(n.appendRaw(nil, raw, text))
 	default:
-		v.Kind, v.Bits = n.scalar(raw)
-	}
-	if v.Kind == Enum {
-		v.Text = n.constant(v.Bits)
+		v.Kind, v.Bits, v.Text = n.scalar(raw)
 	}
 	return v
 }
@@ -237,30 +234,35 @@ func (n *node) appendRaw(dst, raw []byte, f form) []byte {
 	return dst
 }
 
-// scalar loads an integer, address or enum; an enum's number without a name is
-// an integer.
-func (n *node) scalar(raw []byte) (Kind, uint64) {
+// scalar loads an integer, address or constant with its name; an enum's number
+// without a name is an integer.
+func (n *node) scalar(raw []byte) (k Kind, bits uint64, name string) {
 	switch {
 	case n.bits == 0:
-		return n.kind, 0
+		return n.kind, 0, ""
 	case len(raw) < n.size:
-		return Missing, 0
+		return Missing, 0, ""
 	}
-	bits := n.load(raw)
+	bits = n.load(raw)
 	shift := 64 - n.bits
 	if n.signed {
 		bits = uint64(int64(bits<<shift) >> shift)
 	} else {
 		bits = bits << shift >> shift
 	}
-	if n.kind == Bool && bits != 0 {
-		return Bool, 1
+	switch {
+	case n.kind == Bool && bits != 0:
+		return Bool, 1, ""
+	case n.kind != Enum:
+		return n.kind, bits, ""
 	}
-	if n.kind == Enum && n.constant(bits) == "" {
-		return n.number(), bits
+	if i, found := slices.BinarySearchFunc(n.names, int64(bits), byValue); found {
+		return Enum, bits, n.names[i].Name
 	}
-	return n.kind, bits
+	return n.number(), bits, ""
 }
+
+func byValue(e btf.Enumerator, v int64) int { return cmp.Compare(e.Value, v) }
 
 func (n *node) load(raw []byte) uint64 {
 	if n.shift == 0 {
@@ -280,15 +282,4 @@ func (n *node) load(raw []byte) uint64 {
 		bits |= uint64(raw[i]) << (8*uint(i) - uint(n.shift))
 	}
 	return bits
-}
-
-// constant is the name of an enum's value, or "".
-func (n *node) constant(bits uint64) string {
-	i, found := slices.BinarySearchFunc(n.names, int64(bits), func(e btf.Enumerator, v int64) int {
-		return cmp.Compare(e.Value, v)
-	})
-	if !found {
-		return ""
-	}
-	return n.names[i].Name
 }
