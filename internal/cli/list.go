@@ -73,6 +73,10 @@ func where(p *ktrap.ListedProbe) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(p.Functions[:shown], ","), n-shown)
 	case n > 0:
 		return strings.Join(p.Functions, ",")
+	case len(p.OneOf) == 1:
+		return p.OneOf[0]
+	case p.OneOf != nil:
+		return "one of " + strings.Join(p.OneOf, ",")
 	case p.Place.Symbol == "" && p.Place.Addr == 0:
 		return "(not told by this kernel)"
 	}

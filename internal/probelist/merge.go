@@ -26,7 +26,7 @@ func Merge(s Sources) []Probe {
 	m.merge(enabled, armed)
 	m.merge(s.Programs, armed)
 	m.merge(disabled, idle)
-	m.probes = append(m.probes, unexplained(s.Hooks, m.probes)...)
+	m.place(unexplained(s.Hooks, m.probes))
 	// Less 1, so that an unknown address comes last.
 	slices.SortStableFunc(m.probes, func(p, q Probe) int { return cmp.Compare(p.Addr-1, q.Addr-1) })
 	return m.probes
@@ -117,6 +117,34 @@ const endbr = 4
 // endbr (cc66bb914578).
 func sameOffset(asked, is place.Place) bool {
 	return asked.Offset == is.Offset || asked.Offset == 0 && is.Offset == endbr
+}
+
+// direct is what ftrace calls where a function has a trampoline of BPF.
+const direct = "call_direct_funcs"
+
+// place adds what hooks functions besides probes. Up to 5.12 links do not tell
+// what they trace, so the functions with a trampoline that no other link
+// explains are where those are.
+func (m *merger) place(others []Probe) {
+	untold := m.untold()
+	for _, other := range others {
+		if other.Callback != direct || len(untold) == 0 {
+			m.probes = append(m.probes, other)
+			continue
+		}
+		for _, i := range untold {
+			m.probes[i].OneOf = other.Functions
+		}
+	}
+}
+
+func (m *merger) untold() (indices []int) {
+	for i, p := range m.probes {
+		if p.Program != nil && p.Place == (place.Place{}) && p.Addr == 0 && p.Functions == nil {
+			indices = append(indices, i)
+		}
+	}
+	return indices
 }
 
 // unexplained returns what hooks functions besides probes, as one probe for each

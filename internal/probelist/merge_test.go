@@ -98,6 +98,9 @@ func printed(probes []Probe) string {
 		if p.Callback != "" {
 			fmt.Fprintf(&b, " calls %s", p.Callback)
 		}
+		if p.OneOf != nil {
+			fmt.Fprintf(&b, " one of %s", strings.Join(p.OneOf, ","))
+		}
 		if p.Functions != nil {
 			fmt.Fprintf(&b, " %s", strings.Join(p.Functions, ","))
 		}
@@ -140,6 +143,11 @@ func TestWhoHasAKprobeIsToldByWhatIsSure(t *testing.T) {
 		"an event whose module is not loaded has no kprobe": {
 			"-- dynamic_events --\np:g/e mod:func\n",
 			`0 mod:func kprobe event {"name":"g/e","enabled":false}` + "\n",
+		},
+		"links that do not tell their function are where trampolines are": {
+			"-- enabled_functions --\na (1) R I D\ttramp: x+0x0/0x58 (call_direct_funcs+0x0/0x20)\nb (1) R I D\ttramp: x+0x0/0x58 (call_direct_funcs+0x0/0x20)\n" +
+				`-- programs --` + "\n" + `[{"kind": "fentry", "program": {"id": 1, "name": "p"}}, {"kind": "fexit", "place": "b", "program": {"id": 2, "name": "q"}}]`,
+			"0 - fentry program p link 0 of [] one of a\n0 b fexit program q link 0 of []\n",
 		},
 		"hooks are told by what they call": {
 			"-- enabled_functions --\na (1) R  \ttramp: 0x1 (livepatch+0x0/0x1) ->x+0x0/0x1\nb (1)  \t->function_trace_call+0x0/0x1\nc (1)  \t->function_trace_call+0x0/0x1\n",

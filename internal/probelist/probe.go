@@ -24,6 +24,7 @@ type Probe struct {
 	Place     place.Place `json:"place,omitzero"`      // where the kernel says it is; zero for many functions
 	Addr      Address     `json:"addr,omitempty"`      // 0 if unknown
 	Functions []string    `json:"functions,omitempty"` // of a probe of many functions
+	OneOf     []string    `json:"one_of,omitempty"`    // instead of the place, where the kernel does not tell it
 	State     State       `json:"state,omitzero"`
 	Event     *Event      `json:"event,omitempty"`
 	Program   *Program    `json:"program,omitempty"`
