@@ -71,7 +71,7 @@ func setOf(kinds ...Kind) *kindSet {
 // whose name may be n bytes long, or the number of types. This loop and the one
 // in index are most of what finding a function costs.
 func (s *Spec) next(i int, wanted *kindSet, n int) int {
-	starts, types := s.starts[:s.count()], s.types
+	starts, types := s.starts[:s.count()], s.types // kept in registers
 	for ; i < len(starts); i++ {
 		at := int(starts[i])
 		if !wanted[types[at+7]&kindMask] {
@@ -89,6 +89,7 @@ func (s *Spec) next(i int, wanted *kindSet, n int) int {
 	return i
 }
 
+// anyLength makes next heed the kind alone.
 const anyLength = -1
 
 // nameOf is where the name is of the i-th type of this BTF.
