@@ -13,7 +13,7 @@ type NotFoundError struct {
 	NotLoaded    bool     // there is no such Module
 	Elsewhere    []Symbol // of that name, outside Module
 	Clones       []Symbol // that the compiler made out of it
-	Suggestions  []string // names most like it
+	Suggestions  []string // names most like it, if there is nothing better
 }
 
 func (e *NotFoundError) Error() string {
@@ -123,6 +123,8 @@ func (l *Live) notFound(module, name string) error {
 	}
 	if !e.NotLoaded {
 		e.Clones, _ = l.Clones(module, name)
+	}
+	if !e.NotLoaded && len(e.Clones)+len(e.Elsewhere) == 0 {
 		e.Suggestions = l.Suggest(module, name, 3)
 	}
 	return e
