@@ -7,8 +7,8 @@ import (
 )
 
 // At returns the symbol that addr lies in and how far in, as the kernel's %pS
-// has it: of several names of one place the first in its table. Nothing lies
-// below the kernel. The first call reads the kernel's table, some 3 MB.
+// has it: of several names of one place the first in its table. The first call
+// reads the whole table, some 3 MB.
 func (l *Live) At(addr uint64) (s Symbol, offset uint64, ok bool) {
 	if kernel, err := l.kernel(); err == nil {
 		if s, ok = holding(kernel, addr); ok {
@@ -40,12 +40,12 @@ func (l *Live) InText(addr uint64) (bool, error) {
 	if text.hold(addr) {
 		return true, nil
 	}
-	modules, _, err := l.modules()
+	modules, loaded, err := l.modules()
 	if err != nil {
 		return false, err
 	}
 	s, ok := holding(modules, addr)
-	return ok && s.isFunction(), nil
+	return ok && s.isFunction() && isLoaded(loaded, s.Module), nil
 }
 
 func (l *Live) findText() (b bounds, err error) {
