@@ -47,7 +47,7 @@ func table2D(a, b string) int {
 	for i := range d {
 		d[i] = make([]int, len(b)+1)
 		d[i][0] = i
-		for j := range b {
+		for j := range len(b) {
 			d[0][j+1] = j + 1
 		}
 	}
