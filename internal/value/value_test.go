@@ -93,7 +93,7 @@ func same(t *testing.T, d *Decoder, raw []byte, s Str) {
 	if got, want := string(v.AppendText(nil)), string(d.AppendText(nil, raw, s)); got != want {
 		t.Errorf("text of the Value\n got %s\nwant %s", got, want)
 	}
-	got, err := stdjson.Marshal(v)
+	got, err := v.MarshalJSON()
 	if want := d.AppendJSON(nil, raw, s); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("JSON of the Value, error %v\n got %s\nwant %s", err, got, want)
 	}
@@ -159,6 +159,9 @@ func TestAValueIsData(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if out, err := stdjson.Marshal([]Value{got}); err != nil || string(out) != `[{"x":1,"y":-1}]` {
+		t.Errorf("encoding/json: got %s, %v", out, err)
 	}
 }
 
