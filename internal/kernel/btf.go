@@ -27,7 +27,11 @@ func BTF(module string) ([]byte, error) {
 	if data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE); err == nil {
 		return data, nil
 	}
-	data := make([]byte, info.Size())
+	// Outside the Go heap, where 5 MB would start the garbage collector.
+	data, err := unix.Mmap(-1, 0, int(info.Size()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
+	if err != nil {
+		return nil, fmt.Errorf("make room for the BTF of %s: %w", name, err)
+	}
 	if _, err := f.ReadAt(data, 0); err != nil {
 		return nil, fmt.Errorf("read the BTF of %s: %w", name, err)
 	}
