@@ -8,7 +8,7 @@ type Feature string
 const (
 	Privileges Feature = "privileges"  // the capabilities that probes need
 	Unlocked   Feature = "unlocked"    // lockdown leaves probes alone
-	SwitchedOn Feature = "switched-on" // nobody switched kprobes off
+	SwitchedOn Feature = "switched-on" // no switch keeps armed probes from being hit
 	Kallsyms   Feature = "kallsyms"    // /proc/kallsyms shows addresses
 	BPF        Feature = "bpf"         // bpf() loads programs for kprobes
 )

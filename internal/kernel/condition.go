@@ -39,7 +39,7 @@ func (g *gatherer) inUserNamespace() bool {
 	return err == nil && strings.Join(strings.Fields(ids), " ") != "0 0 4294967295"
 }
 
-const rebootUnlocked = "boot with lockdown=integrity or none; under Secure Boot that needs it switched off"
+const rebootUnlocked = "boot without lockdown=confidentiality; lockdown=integrity leaves probes alone"
 
 // 9d1f8be5cf42, b0c8fdc7fdb7: confidentiality denies BPF's reads of the kernel,
 // perf's registers, and with them kprobes; integrity leaves all alone.
@@ -67,8 +67,12 @@ func (g *gatherer) unlockedByKcore() facts.Answer {
 	return unknown("securityfs is not mounted", "mount -t securityfs securityfs /sys/kernel/security")
 }
 
-// switchedOn says nothing of kernels without kprobes: they may have other ways.
+// switchedOn looks at the switches that make probes armed and never hit, without
+// an error. It says nothing of kernels without kprobes: they may have other ways.
 func (g *gatherer) switchedOn() facts.Answer {
+	if entries := g.ftrace(); entries.Mend != "" {
+		return entries
+	}
 	enabled, err := g.text("sys/kernel/debug/kprobes/enabled")
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -88,7 +92,7 @@ func (g *gatherer) ftrace() facts.Answer {
 	case err != nil:
 		return no("this kernel is built without function tracing (CONFIG_FUNCTION_TRACER)", "")
 	case enabled == "0":
-		return no("function tracing is switched off on this machine: probes at entries would never be hit",
+		return no("function tracing is switched off on this machine: probes of functions would be armed and never hit",
 			"sysctl kernel.ftrace_enabled=1")
 	}
 	return yes()

@@ -23,6 +23,8 @@ func looking(files map[string]string) *gatherer {
 
 func TestFilesTellWhatStandsAgainstProbes(t *testing.T) {
 	const debugfs, tracefs = "debugfs /sys/kernel/debug debugfs rw 0 0\n", "tracefs /sys/kernel/tracing tracefs rw 0 0\n"
+	ftraceOff := no("function tracing is switched off on this machine: probes of functions would be armed and never hit",
+		"sysctl kernel.ftrace_enabled=1")
 	type files = map[string]string
 	for _, c := range []struct {
 		name    string
@@ -54,7 +56,8 @@ func TestFilesTellWhatStandsAgainstProbes(t *testing.T) {
 
 		{"ftrace on", facts.Ftrace, files{"proc/sys/kernel/ftrace_enabled": "1\n"}, yes()},
 		{"ftrace off", facts.Ftrace, files{"proc/sys/kernel/ftrace_enabled": "0\n"},
-			no("function tracing is switched off on this machine: probes at entries would never be hit", "sysctl kernel.ftrace_enabled=1")},
+			ftraceOff},
+		{"ftrace off", facts.SwitchedOn, files{"proc/sys/kernel/ftrace_enabled": "0\n", "sys/kernel/debug/kprobes/enabled": "1\n"}, ftraceOff},
 
 		{"addresses", facts.Kallsyms, files{"proc/kallsyms": "0000000000000000 A fixed_percpu_data\nffffffff81000000 T startup_64\n"}, yes()},
 		{"hidden from all", facts.Kallsyms, files{"proc/kallsyms": "0000000000000000 T startup_64\n", "proc/sys/kernel/kptr_restrict": "2\n"},

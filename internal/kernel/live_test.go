@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -148,8 +149,8 @@ func event(t *testing.T) *probelist.Event {
 func listed(t *testing.T) []probelist.Probe {
 	t.Helper()
 	sources, unread := ProbeSources()
-	if unread != nil {
-		t.Fatalf("not read: %v", unread)
+	if err := errors.Join(unread...); err != nil {
+		t.Fatal(err)
 	}
 	attached, err := AttachedPrograms()
 	if err != nil {

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -9,27 +11,21 @@ import (
 )
 
 // ProbeSources reads what debugfs and tracefs tell about probes, whoever armed
-// them. Each source that can't be read is left out and told of.
+// them. What can't be read is left out and told of.
 func ProbeSources() (s probelist.Sources, unread []error) {
-	note := func(err error) {
-		if err != nil {
-			unread = append(unread, err)
-		}
+	k := Gather(facts.KprobeList, facts.KprobeEvents)
+	err := k.Can(facts.KprobeList)
+	if err == nil {
+		err = readKprobes(&s)
 	}
-	note(readKprobes(&s))
-	dir, err := Tracefs()
-	if err != nil {
-		return s, append(unread, err)
+	unread = append(unread, err)
+	if err = k.Can(facts.KprobeEvents); err == nil {
+		err = readTracefs(&s)
 	}
-	note(readEvents(&s, dir))
-	note(readHooks(&s, dir))
-	return s, unread
+	return s, append(unread, err)
 }
 
 func readKprobes(s *probelist.Sources) error {
-	if err := Gather(facts.KprobeList).Can(facts.KprobeList); err != nil {
-		return err
-	}
 	file, err := os.Open("/sys/kernel/debug/kprobes/list")
 	if err != nil {
 		return err
@@ -39,12 +35,16 @@ func readKprobes(s *probelist.Sources) error {
 	return err
 }
 
-func readEvents(s *probelist.Sources, tracefs string) error {
-	// Absent from kernels without such events.
-	events, err := os.ReadFile(tracefs + "/dynamic_events")
-	if os.IsNotExist(err) {
-		return nil
+func readTracefs(s *probelist.Sources) error {
+	dir, err := Tracefs()
+	if err != nil {
+		return err
 	}
+	return errors.Join(readEvents(s, dir), readHooks(s, dir))
+}
+
+func readEvents(s *probelist.Sources, tracefs string) error {
+	events, err := os.ReadFile(tracefs + "/dynamic_events")
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func readEvents(s *probelist.Sources, tracefs string) error {
 
 func readHooks(s *probelist.Sources, tracefs string) error {
 	file, err := os.Open(tracefs + "/enabled_functions")
-	if os.IsNotExist(err) {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // built without function tracing
 	}
 	if err != nil {
 		return err
