@@ -31,6 +31,7 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 	if len(probes) == 0 {
 		return nil, errors.New("register: no probes")
 	}
+	s.indexFunctions(probes)
 	p := new(prepared)
 	var errs []error
 	for _, probe := range probes {
@@ -196,7 +197,11 @@ func (s *Session) function(r *Registration) (*btf.Spec, btf.ID, error) {
 		return nil, 0, err
 	}
 	name := r.sym.Name
-	switch ids := spec.Funcs(name); {
+	ids, indexed := s.types.index[name]
+	if !indexed || r.sym.Module != "" {
+		ids = spec.Funcs(name)
+	}
+	switch {
 	case len(ids) == 1:
 		return spec, ids[0], nil
 	case len(ids) > 1:
@@ -205,6 +210,19 @@ func (s *Session) function(r *Registration) (*btf.Spec, btf.ID, error) {
 		return nil, 0, fmt.Errorf("%s is a copy that the compiler changed: its arguments are not those of the source", name)
 	}
 	return nil, 0, fmt.Errorf("BTF does not know %s", name)
+}
+
+// indexFunctions looks up the functions of many probes in one pass over BTF.
+func (s *Session) indexFunctions(probes []*Probe) {
+	spec, err := s.spec("")
+	if err != nil || len(probes) < 2 {
+		return
+	}
+	names := make([]string, len(probes))
+	for i, p := range probes {
+		names[i] = p.Symbol
+	}
+	s.types.index = spec.FuncIndex(names)
 }
 
 // spec opens the BTF of the kernel or of a module, once.

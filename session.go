@@ -77,6 +77,8 @@ type types struct {
 	kernel  *btf.Spec
 	err     error // why there is none of the kernel
 	modules map[string]*btf.Spec
+	// index has the kernel's functions of the names that were looked up together.
+	index map[string][]btf.ID
 }
 
 // batch is one Register: what attached together.

@@ -207,16 +207,12 @@ func (t *Typed) show(s *btf.Spec, roots []btf.Param, path string) error {
 	for _, o := range p.Offsets[1:] {
 		offsets = append(offsets, int(o))
 	}
-	size, err := s.Sizeof(p.Type)
-	if err != nil {
-		return err
-	}
 	v.text = s.CharPointer(p.Type)
 	switch {
 	case v.text:
 		v.read = t.read(Read{Arg: v.arg, Word: v.word, Offsets: append(offsets, 0), Size: textSize, String: true})
 	case len(offsets) > 0:
-		v.read = t.read(Read{Arg: v.arg, Word: v.word, Offsets: offsets, Size: min(int(size), structSize)})
+		v.read = t.read(Read{Arg: v.arg, Word: v.word, Offsets: offsets, Size: min(d.Size(), structSize)})
 	}
 	t.Shown = append(t.Shown, v)
 	return nil
