@@ -1,0 +1,41 @@
+# The two commands are "make try" and "make test"; each sets up what it needs.
+
+KERNELS = 5.10 6.1 6.12 7.3
+QEMU = qemu-system-x86_64=qemu-system-x86
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: try test test-deep build lint kernels
+
+# A real kernel in a throwaway machine, at work, with a probe in it.
+try: build
+	@scripts/setup.sh $(QEMU)
+	@bin/ktrap lab --fetch >/dev/null
+	@echo '$$ ktrap lab --load all -- ktrap trace unix_stream_connect --duration 10s'
+	@bin/ktrap lab --load all -- ktrap trace unix_stream_connect --duration 10s
+	@if [ -e /sys/bus/event_source/devices/kprobe ]; then \
+		echo 'The same on the kernel of this machine: sudo bin/ktrap trace unix_stream_connect'; \
+	else \
+		echo 'The kernel of this machine has no kprobes; where it has: sudo bin/ktrap trace unix_stream_connect'; \
+	fi
+
+test: lint kernels
+	@go run ./internal/livetest -unit
+
+# The long, seeded forms of the tests that "make test" samples.
+test-deep: lint kernels
+	@go run ./internal/livetest -unit -deep
+
+build:
+	@echo 'building bin/ktrap'
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ktrap ./cmd/ktrap
+
+lint:
+	@echo 'gofmt, vet, staticcheck'
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@go vet -tags live,vm ./...
+	@$(STATICCHECK) -tags live,vm ./...
+
+# The race detector needs a C compiler.
+kernels: build
+	@scripts/setup.sh $(QEMU) gcc=gcc,libc6-dev
+	@for kernel in $(KERNELS); do bin/ktrap lab --fetch -k $$kernel >/dev/null || exit 1; done
