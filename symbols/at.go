@@ -11,14 +11,16 @@ import (
 // reads the whole table, some 3 MB.
 func (l *Live) At(addr uint64) (s Symbol, offset uint64, ok bool) {
 	if kernel, err := l.kernel(); err == nil {
-		if s, ok = holding(kernel, addr); ok {
+		if s, ok := holding(kernel, addr); ok {
 			return s, addr - s.Addr, true
 		}
 	}
 	if modules, _, err := l.modules(); err == nil {
-		s, ok = holding(modules, addr)
+		if s, ok := holding(modules, addr); ok {
+			return s, addr - s.Addr, true
+		}
 	}
-	return s, addr - s.Addr, ok
+	return Symbol{}, 0, false
 }
 
 func holding(t table, addr uint64) (Symbol, bool) {

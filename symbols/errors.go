@@ -62,7 +62,11 @@ type AmbiguousError struct {
 func (e *AmbiguousError) Error() string {
 	var places []string
 	for _, s := range e.Symbols {
-		places = append(places, fmt.Sprintf("%#x", s.Addr))
+		place := fmt.Sprintf("%#x", s.Addr)
+		if s.Module != "" {
+			place += " of " + s.Module
+		}
+		places = append(places, place)
 	}
 	return fmt.Sprintf("%d functions are named %s (name one by its address: %s)",
 		len(e.Symbols), e.Name, strings.Join(places, ", "))

@@ -216,8 +216,8 @@ func TestCodeThatCantBeReadSaysWhatItTakes(t *testing.T) {
 }
 
 func TestAnAmbiguousNameIsAnErrorWithAllAddresses(t *testing.T) {
-	err := &AmbiguousError{Name: "same", Symbols: []Symbol{{Addr: 0xffffffff81000100}, {Addr: 0xffffffff81000140}}}
-	const want = "2 functions are named same (name one by its address: 0xffffffff81000100, 0xffffffff81000140)"
+	err := &AmbiguousError{Name: "same", Symbols: []Symbol{{Addr: 0xffffffff81000100}, {Addr: 0xffffffffc0345000, Module: "ext4"}}}
+	const want = "2 functions are named same (name one by its address: 0xffffffff81000100, 0xffffffffc0345000 of ext4)"
 	if err.Error() != want {
 		t.Errorf("got %s, want %s", err, want)
 	}

@@ -2,7 +2,7 @@
 // text of /proc/kallsyms (List) and the compressed tables that a kernel carries
 // in its read-only data (Table). It is given text or memory and fetches nothing.
 // What it is given may be truncated or a lie: it answers with an error then,
-// never with a panic, an endless loop or an allocation larger than its input.
+// never with a panic, an endless loop or more memory than 64 MB an array.
 //
 // A Table is of five arrays, n symbols long, in address order:
 //
@@ -10,7 +10,7 @@
 //	names        n times   length (1 byte, or 2 as ULEB128), then so many tokens
 //	token_index  256 u16   where a token's text starts in token_table
 //	token_table  256 texts each ended by a zero byte
-//	offsets      n s32     address, in one of the three ways of addressing
+//	offsets      n s32     address, in one of three ways of addressing
 //
 // The texts of a symbol's tokens put together are its type letter and its name:
 //
@@ -20,7 +20,7 @@
 // not the one looked for. Two more arrays help to find one by halving:
 //
 //	markers        u32     where in names every 256th symbol starts
-//	seqs_of_names  n u24   from 6.1 on: the symbols in the order of their names
+//	seqs_of_names  n u24   the symbols in the order of their names, from 6.2 on
 package kallsyms
 
 import (

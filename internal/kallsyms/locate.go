@@ -8,8 +8,8 @@ import (
 )
 
 // Locate finds the arrays of a kernel that tells nobody where they are: those up
-// to 5.19 (5fd8fea935a1). There they lie together, in this order, each but
-// token_table at a multiple of 8:
+// to 5.19 (5fd8fea935a1). There they lie together in this order, each at a
+// multiple of 8:
 //
 //	offsets, relative_base, num_syms, names, markers, token_table, token_index
 //
@@ -85,8 +85,9 @@ func locateFrom(mem Memory, at, start uint64) (Layout, bool) {
 // locateTokens walks over the names, whose places the markers must repeat, to
 // the tokens, whose places the index must repeat.
 func locateTokens(mem Memory, l *Layout, n int) bool {
-	p := make([]byte, 32*n) // names of 5.10 have 12 bytes on average
-	if mem.ReadMem(p, l.Names) != nil {
+	const average = 20 // bytes of a name at most; 5.10 has 12
+	p, err := span(mem, "kallsyms_names", l.Names, l.Names+average*uint64(n))
+	if err != nil {
 		return false
 	}
 	marks, at, err := walk(p, n)

@@ -8,8 +8,8 @@ import (
 
 // LoadModules reads the symbols of all modules from the memory of a 64-bit
 // kernel, whose list of modules is headed by its symbol "modules" at head. It
-// says also which modules it found. The way there has been the same since 4.5
-// (8244062ef1e5), but for how far down in a module it stands:
+// says also which modules it found. The way there has been the same since 5.2
+// (1c7651f43777), but for how far down in a module it starts:
 //
 //	struct module          +0   state
 //	                       +8   next, prev      the list, headed by "modules"
@@ -44,7 +44,7 @@ const (
 	maxModules = 1 << 12
 	moduleList = 8
 	moduleName = 24
-	moduleSize = 2 << 10 // bytes that hold what is looked for; 7.3's module has 1.3 KB
+	moduleSize = 2 << 10 // bytes of a module that are searched
 	symbolSize = 24      // bytes of an Elf64_Sym
 )
 

@@ -11,8 +11,8 @@ import (
 
 // Search finds the symbols whose names begin with prefix, in the order of their
 // names. It reads some 60 KB where Load reads megabytes, but needs
-// seqs_of_names, which kernels have from 6.1 on (60443c88f3a8). More than a
-// thousand are an error: a Table finds many faster.
+// seqs_of_names, which kernels have from 6.2 on (60443c88f3a8) and late ones of
+// 6.1. More than a thousand are an error: a Table finds many faster.
 func Search(mem Memory, l Layout, prefix string) ([]Symbol, error) {
 	d, err := newDecoder(mem, l)
 	if err != nil {
