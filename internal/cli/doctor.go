@@ -70,7 +70,7 @@ func inColour(w io.Writer) bool {
 }
 
 func diagnosisText(d *ktrap.Diagnosis, colour bool) string {
-	text := fmt.Sprintf("Linux %s on %s, %d CPUs of %d\n", d.Release, d.Arch, d.Online, d.Possible)
+	text := fmt.Sprintf("Linux %s on %s, %d of %d CPUs online\n", d.Release, d.Arch, d.Online, d.Possible)
 	var group string
 	told := map[string]bool{"": true}
 	for _, a := range d.Abilities {
