@@ -107,7 +107,8 @@ func Same(p, q *Probe) bool {
 	case p.Addr != 0 && q.Addr != 0:
 		return p.Addr == q.Addr
 	}
-	return p.Place.Symbol == q.Place.Symbol && p.Place.Module == q.Place.Module && sameOffset(p.Place, q.Place)
+	return p.Place.Symbol == q.Place.Symbol && (p.Place.Module == "" || p.Place.Module == q.Place.Module) &&
+		sameOffset(p.Place, q.Place)
 }
 
 // endbr is the length of an instruction that x86 compilers begin functions with.

@@ -140,6 +140,10 @@ func TestWhoHasAKprobeIsToldByWhatIsSure(t *testing.T) {
 			"-- kprobes/list --\n" + at("") + "-- dynamic_events --\np:g/e 0xffffffff81000010\n-- enabled --\ng/e\n",
 			`ffffffff81000010 vfs_read kprobe event {"name":"g/e","enabled":true}` + "\n",
 		},
+		"an event that names no module is in whichever has the symbol": {
+			"-- kprobes/list --\nffffffffc044c1c4  k  dummy_setup+0x4  dummy [DISABLED][FTRACE]\n-- dynamic_events --\np:g/e dummy_setup\n",
+			`ffffffffc044c1c4 dummy:dummy_setup+0x4 kprobe disabled ftrace event {"name":"g/e","enabled":false,"orphan":true}` + "\n",
+		},
 		"an event whose module is not loaded has no kprobe": {
 			"-- dynamic_events --\np:g/e mod:func\n",
 			`0 mod:func kprobe event {"name":"g/e","enabled":false}` + "\n",
