@@ -90,9 +90,9 @@ func (l *List) text(i int) []byte {
 // WithPrefix yields in address order every symbol whose name begins with prefix.
 func (l *List) WithPrefix(prefix string) iter.Seq[Symbol] {
 	return func(yield func(Symbol) bool) {
-		for i := range l.entries {
-			_, name, _ := cutText(l.text(i))
-			if bytes.HasPrefix(name, []byte(prefix)) && !yield(l.Symbol(i)) {
+		for i, e := range l.entries {
+			// No name goes on into the tab or newline behind it.
+			if bytes.HasPrefix(l.texts[e.text+2:], []byte(prefix)) && !yield(l.Symbol(i)) {
 				return
 			}
 		}
