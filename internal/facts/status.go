@@ -7,11 +7,9 @@ import (
 
 // Status is what a process may do, as its /proc/PID/status tells:
 //
-//	Name:	bash
 //	CapEff:	000001ffffffffff
 //	Seccomp:	0
 type Status struct {
-	Name      string
 	Effective uint64 // a bit a capability
 	Filtered  bool   // seccomp filters its system calls
 }
@@ -30,8 +28,6 @@ func ParseStatus(text string) *Status {
 		key, value, _ := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
 		switch key {
-		case "Name":
-			s.Name = value
 		case "CapEff":
 			s.Effective, _ = strconv.ParseUint(value, 16, 64)
 		case "Seccomp":

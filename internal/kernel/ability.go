@@ -145,12 +145,15 @@ func (g *gatherer) onFtrace() facts.Answer {
 	return g.byBTF("kprobe_ftrace_handler", "this kernel is built without CONFIG_KPROBES_ON_FTRACE")
 }
 
-// onNotrace arms nothing: the event it asks for is disabled. lib/Makefile keeps
-// all of lib/ from function tracing, of which this function is in every kernel.
+// untraced is a function of every kernel; lib/Makefile keeps function tracing
+// out of all of lib/.
+var untraced = []byte("kstrtoull\x00")
+
+// onNotrace arms nothing: the event that it asks for is disabled.
 func (g *gatherer) onNotrace() facts.Answer {
 	return g.first(func() facts.Answer {
-		name := []byte("kstrtoull\x00")
-		err := g.openProbe(&unix.PerfEventAttr{Type: g.kernel.PMU.Type, Ext1: pointer(&name[0])})
+		name := uint64(uintptr(unsafe.Pointer(&untraced[0])))
+		err := g.openProbe(&unix.PerfEventAttr{Type: g.kernel.PMU.Type, Ext1: name})
 		return g.verdict("perf_event_open", err, "this kernel is built without CONFIG_KPROBE_EVENTS_ON_NOTRACE")
 	}, facts.KprobePerf)
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +77,7 @@ func (q queried) isReturn() bool { return q.kind == onKretprobe }
 type queryAttr struct {
 	PID, FD, Flags uint32
 	Length         uint32
-	Symbol         uint64
+	Symbol         unsafe.Pointer
 	Program, Kind  uint32
 	Offset, Addr   uint64
 }
@@ -88,9 +88,8 @@ func (e perfEvent) query() (queried, error) {
 		return queried{}, err
 	}
 	var symbol [512]byte
-	attr := queryAttr{PID: uint32(e.owner.PID), FD: uint32(fd), Length: uint32(len(symbol)), Symbol: pointer(&symbol[0])}
+	attr := queryAttr{PID: uint32(e.owner.PID), FD: uint32(fd), Length: uint32(len(symbol)), Symbol: unsafe.Pointer(&symbol)}
 	_, err = bpf(unix.BPF_TASK_FD_QUERY, &attr)
-	runtime.KeepAlive(&symbol)
 	if err != nil {
 		return queried{}, fmt.Errorf("query perf event %s of process %d: %w", e.fd, e.owner.PID, err)
 	}

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"errors"
-	"runtime"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -27,20 +26,20 @@ func callHelper(number uint64) uint64 { return 0x85 | number<<32 }
 
 type programAttr struct {
 	Type, Length        uint32
-	Instructions        uint64
-	License             uint64
+	Instructions        unsafe.Pointer
+	License             unsafe.Pointer
 	LogLevel, LogSize   uint32
-	Log                 uint64
+	Log                 unsafe.Pointer
 	KernelVersion       uint32
 	Flags               uint32
 	Name                [16]byte
 	Interface, AttachTo uint32
 
 	BTF, FunctionSize uint32
-	Functions         uint64
+	Functions         unsafe.Pointer
 	FunctionCount     uint32
 	LineSize          uint32
-	Lines             uint64
+	Lines             unsafe.Pointer
 	LineCount         uint32
 	AttachFunction    uint32
 }
@@ -55,13 +54,11 @@ type program struct {
 
 func (p program) load() (fd int, err error) {
 	code := append(p.instructions, zeroR0, exit)
-	license := []byte("GPL\x00")
-	defer runtime.KeepAlive(license)
-	defer runtime.KeepAlive(code)
+	license := [...]byte{'G', 'P', 'L', 0}
 	return bpf(unix.BPF_PROG_LOAD, &programAttr{
 		Type: uint32(p.kind), AttachTo: uint32(p.attachTo), AttachFunction: p.function,
-		Instructions: pointer(&code[0]), Length: uint32(len(code)),
-		License: pointer(&license[0]),
+		Instructions: unsafe.Pointer(&code[0]), Length: uint32(len(code)),
+		License: unsafe.Pointer(&license),
 	})
 }
 
@@ -79,7 +76,7 @@ type mapAttr struct {
 
 type infoAttr struct {
 	FD, Length uint32
-	Info       uint64
+	Info       unsafe.Pointer
 }
 
 // infoLength returns how many bytes the kernel knows to tell about a program or
@@ -88,9 +85,8 @@ func infoLength(fd int) (int, error) {
 	// Larger than any, and zero: the kernel refuses what it does not know unless
 	// it is zero.
 	var info [1024]byte
-	attr := infoAttr{FD: uint32(fd), Length: uint32(len(info)), Info: pointer(&info[0])}
+	attr := infoAttr{FD: uint32(fd), Length: uint32(len(info)), Info: unsafe.Pointer(&info)}
 	_, err := bpf(unix.BPF_OBJ_GET_INFO_BY_FD, &attr)
-	runtime.KeepAlive(&info)
 	return int(attr.Length), err
 }
 
@@ -101,8 +97,6 @@ func bpf[T any](command uintptr, attr *T) (int, error) {
 	}
 	return int(result), nil
 }
-
-func pointer[T any](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
 
 // verdict turns the error of what was tried into an answer; EINVAL means that
 // the kernel does not know it, for which old is the reason.
