@@ -115,13 +115,13 @@ func (e *encoder) compress() {
 }
 
 func (e *encoder) bestPair() []byte {
-	counts := map[[2]byte]int{}
-	var best [2]byte
+	var counts [1 << 16]int
+	best := uint16(0)
 	for _, name := range e.names {
 		for i := range len(name) - 1 {
-			pair := [2]byte(name[i:])
+			pair := binary.BigEndian.Uint16(name[i:])
 			counts[pair]++
-			if c := counts[pair]; c > counts[best] || c == counts[best] && string(pair[:]) < string(best[:]) {
+			if c := counts[pair]; c > counts[best] || c == counts[best] && pair < best {
 				best = pair
 			}
 		}
@@ -129,7 +129,7 @@ func (e *encoder) bestPair() []byte {
 	if counts[best] < 2 {
 		return nil
 	}
-	return best[:]
+	return binary.BigEndian.AppendUint16(nil, best)
 }
 
 func (e *encoder) putNames() {
