@@ -117,13 +117,11 @@ func (s *Session) query(probe *Probe, sym symbols.Symbol, addr uint64) site.Quer
 		Return: probe.Return,
 		Unsafe: s.config.Unsafe,
 		Func:   site.Func{Name: sym.Name, Module: sym.Module, Addr: sym.Addr, Size: sym.Size},
+		Code:   s.code(sym),
 		Kernel: s.rules(),
 	}
 	if in, err := s.symbols.InText(addr); err == nil {
 		q.InText = site.AnswerOf(in)
-	}
-	if code, err := s.symbols.Code(sym.Addr, int(sym.Size)); err == nil {
-		q.Code = code
 	}
 	base, _, clone := strings.Cut(sym.Name, ".")
 	if clone {

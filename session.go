@@ -61,6 +61,7 @@ type Session struct {
 
 	mu      sync.Mutex
 	site    *site.Kernel // the kernel's lists of forbidden places, once read
+	codes   map[uint64][]byte
 	types   types
 	ring    *ebpf.Map
 	stream  *stream.Stream

@@ -10,43 +10,85 @@ import (
 	"ktrap/internal/plan"
 )
 
-// hook is one program and what connects it to the points that it serves.
+// hook is one program and what connects it to the points that it serves. While
+// detached it holds nothing but counts: up to 5.11 a trampoline's program can be
+// attached only once.
 type hook struct {
 	mechanism plan.Mechanism
-	points    []int // indexes into the job's points
-	prog      fd
-	links     []fd   // what to close to detach, in order of making; empty while detached
-	earlier   uint64 // misses counted on links that are closed by now
+	points    []int  // indexes into the job's points
+	links     []fd   // what to close to detach, in order of making: the program first
+	linked    bool   // the last of links counts misses
+	earlier   Misses // counted before links were closed
 }
 
-// hook loads the program for points and attaches it.
-func (s *Set) hook(m plan.Mechanism, points []int) (*hook, error) {
-	target := capture.Target{
+// attach loads h's program and connects it, unless that is done.
+func (h *hook) attach(s *Set) error {
+	if len(h.links) > 0 {
+		return nil
+	}
+	if err := h.connect(s); err != nil {
+		return errors.Join(s.refused(h, err), h.close())
+	}
+	return nil
+}
+
+func (h *hook) connect(s *Set) error {
+	prog, err := s.load(h)
+	if err := h.keep(prog, err); err != nil {
+		return err
+	}
+	ret := h.mechanism.Context() == object.Kretprobe
+	switch h.mechanism {
+	case plan.Fentry, plan.Fexit:
+		return h.keep(linkTracing(prog))
+	case plan.Multi, plan.ReturnMulti:
+		addrs, cookies := make([]uint64, len(h.points)), make([]uint64, len(h.points))
+		for n, i := range h.points {
+			// The cookie is found by the function's start, not by its ftrace site.
+			addrs[n], cookies[n] = s.job.Points[i].Func, uint64(i)+1
+		}
+		h.linked = true
+		return h.keep(linkMulti(prog, addrs, cookies, ret))
+	}
+	event, err := openKprobe(s.job.Kernel.PMU, s.job.Points[h.points[0]].Addr, ret)
+	if err := h.keep(event, err); err != nil {
+		return err
+	}
+	link, err := linkPerf(prog, event, 0)
+	if h.linked = link >= 0; !h.linked {
+		return err
+	}
+	return h.keep(link, err)
+}
+
+func (h *hook) keep(link fd, err error) error {
+	if err == nil {
+		h.links = append(h.links, link)
+	}
+	return err
+}
+
+// load emits and loads the program of h. Where the verifier does not like how a
+// trampoline's arguments are read, they are copied.
+func (s *Set) load(h *hook) (fd, error) {
+	t := capture.Target{
 		Arch:    s.job.Arch,
-		Context: m.Context(),
+		Context: h.mechanism.Context(),
 		Base:    s.job.Base,
 		Points:  len(s.job.Points),
-		Cookie:  multi(m),
-		Index:   uint32(points[0]),
+		Cookie:  multi(h.mechanism),
+		Index:   uint32(h.points[0]),
 	}
-	prog, err := s.load(target)
+	prog, err := s.loadFor(t)
 	var verifier *VerifierError
-	if errors.As(err, &verifier) && (m == plan.Fentry || m == plan.Fexit) {
-		target.Copy = true
-		prog, err = s.load(target)
+	if errors.As(err, &verifier) && trampoline(h.mechanism) {
+		t.Copy = true
+		prog, err = s.loadFor(t)
 	}
-	if err != nil {
-		return nil, s.refused(m, points, err)
-	}
-	h := &hook{mechanism: m, points: points, prog: prog}
-	if err := h.attach(s); err != nil {
-		return nil, errors.Join(err, prog.Close())
-	}
-	return h, nil
+	return prog, err
 }
 
-// load emits and loads the program of the point at t.Index for t.
-func (s *Set) load(t capture.Target) (fd, error) {
+func (s *Set) loadFor(t capture.Target) (fd, error) {
 	p := s.job.Points[t.Index]
 	program := p.Unit.Emit(t)
 	if err := s.associate(program); err != nil {
@@ -55,7 +97,8 @@ func (s *Set) load(t capture.Target) (fd, error) {
 	return load(program, p.FuncID, t.Cookie)
 }
 
-func multi(m plan.Mechanism) bool { return m == plan.Multi || m == plan.ReturnMulti }
+func multi(m plan.Mechanism) bool      { return m == plan.Multi || m == plan.ReturnMulti }
+func trampoline(m plan.Mechanism) bool { return m == plan.Fentry || m == plan.Fexit }
 
 func (s *Set) associate(p object.Program) error {
 	maps := map[string]interface{ FD() int }{object.Ring: s.job.Ring, object.Counts: s.counts, object.State: s.state}
@@ -69,69 +112,22 @@ func (s *Set) associate(p object.Program) error {
 	return nil
 }
 
-func (s *Set) refused(m plan.Mechanism, points []int, err error) error {
+// refused says which point the kernel refused; a program that its verifier
+// refused is our fault, unless it is a trampoline's: that is bound to a function.
+func (s *Set) refused(h *hook, err error) error {
 	var ours *VerifierError
-	if errors.As(err, &ours) && m != plan.Fentry && m != plan.Fexit {
+	if errors.As(err, &ours) && !trampoline(h.mechanism) {
 		return err
 	}
 	which := -1
-	if len(points) == 1 {
-		which = points[0]
+	if len(h.points) == 1 {
+		which = h.points[0]
 	}
-	return &Refused{Point: which, Mechanism: m, Err: err}
+	return &Refused{Point: which, Mechanism: h.mechanism, Err: err}
 }
 
-// attach connects h's program, unless it is connected.
-func (h *hook) attach(s *Set) error {
-	if len(h.links) > 0 {
-		return nil
-	}
-	if err := h.connect(s); err != nil {
-		return s.refused(h.mechanism, h.points, err)
-	}
-	return nil
-}
-
-func (h *hook) connect(s *Set) error {
-	ret := h.mechanism.Context() == object.Kretprobe
-	switch h.mechanism {
-	case plan.Fentry, plan.Fexit:
-		return h.keep(linkTracing(h.prog))
-	case plan.Multi, plan.ReturnMulti:
-		addrs, cookies := make([]uint64, len(h.points)), make([]uint64, len(h.points))
-		for n, i := range h.points {
-			// The cookie is found by the function's start, not by its ftrace site.
-			addrs[n], cookies[n] = s.job.Points[i].Func, uint64(i)+1
-		}
-		return h.keep(linkMulti(h.prog, addrs, cookies, ret))
-	}
-	event, err := openKprobe(s.job.Kernel.PMU, s.job.Points[h.points[0]].Addr, ret)
-	if err := h.keep(event, err); err != nil {
-		return err
-	}
-	link, err := linkPerf(h.prog, event, 0)
-	if err != nil {
-		return errors.Join(err, h.close())
-	}
-	if link >= 0 {
-		h.links = append(h.links, link)
-	}
-	return nil
-}
-
-func (h *hook) keep(link fd, err error) error {
-	if err != nil {
-		return err
-	}
-	h.links = append(h.links, link)
-	return nil
-}
-
-// detach disconnects h's program; the misses so far are kept.
+// detach disconnects and unloads h's program; the misses so far are kept.
 func (h *hook) detach() error {
-	if len(h.links) == 0 {
-		return nil
-	}
 	h.earlier = h.missed()
 	return h.close()
 }
@@ -145,30 +141,26 @@ func (h *hook) close() error {
 	return errors.Join(errs...)
 }
 
-// missed is the misses that the links of h have counted, now and earlier.
-func (h *hook) missed() uint64 {
-	n := h.earlier
-	multi := multi(h.mechanism)
-	kprobe := h.mechanism == plan.Kprobe || h.mechanism == plan.Kretprobe
-	if !multi && !(kprobe && len(h.links) == 2) {
-		return n
+// missed is what the kernel kept from h's program, now and earlier.
+func (h *hook) missed() Misses {
+	m := h.earlier
+	if len(h.links) == 0 {
+		return m
 	}
-	if len(h.links) > 0 {
-		now, err := linkMissed(h.links[len(h.links)-1], multi)
-		if err == nil {
-			n += now
-		}
+	recursion, err := recursionMisses(h.links[0])
+	m.Recursion += recursion
+	if err == nil && h.linked {
+		var missed uint64
+		missed, err = linkMissed(h.links[len(h.links)-1], multi(h.mechanism))
+		m.Missed += missed
 	}
-	return n
+	m.unknown = m.unknown || err != nil
+	return m
 }
 
-// readMisses asks the kernel what it kept from h's program. A trampoline is
-// never kept out by a kprobe's handler, and up to 5.11 not even by itself.
-func (h *hook) readMisses(k *facts.Kernel) Misses {
-	recursion, err := recursionMisses(h.prog)
-	m := Misses{Missed: h.missed(), Recursion: recursion, Known: err == nil}
-	if h.mechanism != plan.Fentry && h.mechanism != plan.Fexit {
-		m.Known = m.Known && k.Can(facts.LinkMissed) == nil
-	}
-	return m
+// known tells whether the kernel counts what it keeps from h's program. A
+// trampoline is never kept out by a kprobe's handler, and up to 5.11 not even by
+// itself.
+func (h *hook) known(k *facts.Kernel) bool {
+	return trampoline(h.mechanism) || k.Can(facts.LinkMissed) == nil
 }

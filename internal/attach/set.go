@@ -68,6 +68,7 @@ type Misses struct {
 	Missed    uint64 // another kprobe's handler was running
 	Recursion uint64 // a BPF program was running
 	Known     bool   // this kernel counts both for this mechanism
+	unknown   bool   // a count could not be read
 }
 
 // Set is a job that is attached.
@@ -98,8 +99,8 @@ func (s *Set) attach(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			h, err := s.hook(step.Mechanism, points)
-			if err != nil {
+			h := &hook{mechanism: step.Mechanism, points: points}
+			if err := h.attach(s); err != nil {
 				return err
 			}
 			s.hooks = append(s.hooks, h)
@@ -233,7 +234,9 @@ func (s *Set) Tally(i int) (Tally, error) {
 // i, and which points share that count.
 func (s *Set) Misses(i int) (m Misses, shared []int) {
 	h := s.byPoint[i]
-	return h.readMisses(s.job.Kernel), h.points
+	m = h.missed()
+	m.Known = !m.unknown && h.known(s.job.Kernel)
+	return m, h.points
 }
 
 // Detach detaches every point; the counts stay readable.
@@ -248,9 +251,6 @@ func (s *Set) Detach() error {
 // Close detaches every point and lets go of everything.
 func (s *Set) Close() error {
 	err := s.Detach()
-	for _, h := range slices.Backward(s.hooks) {
-		err = errors.Join(err, h.prog.Close())
-	}
 	for _, m := range []*ebpf.Map{s.state, s.counts} {
 		err = errors.Join(err, m.Close())
 	}
