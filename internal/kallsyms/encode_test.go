@@ -103,9 +103,12 @@ func (e *encoder) compress() {
 		e.tokens[c] = string(c)
 	}
 	for token := range e.tokens {
-		pair := e.bestPair()
-		if e.tokens[token] != "" || pair == nil {
+		if e.tokens[token] != "" {
 			continue
+		}
+		pair := e.bestPair()
+		if pair == nil || token > 0x80 { // half of the tokens are enough
+			break
 		}
 		e.tokens[token] = e.tokens[pair[0]] + e.tokens[pair[1]]
 		for i := range e.names {
