@@ -9,8 +9,11 @@ import (
 	"strings"
 )
 
-// libraries returns what the dynamic loader needs to start a program: the
-// loader and the shared libraries that the program itself names. It returns
+// loaderCache tells the loader of folders that it does not know by itself.
+const loaderCache = "/etc/ld.so.cache"
+
+// libraries returns what the dynamic loader needs to start a program: itself,
+// its cache, and the shared libraries that the program names. It returns
 // nothing for a file that is no program or needs none.
 func libraries(program string) ([]string, error) {
 	f, err := elf.Open(program)
@@ -32,6 +35,9 @@ func libraries(program string) ([]string, error) {
 			return nil, fmt.Errorf("%s needs %s, which is in none of %s", program, name, strings.Join(dirs, ", "))
 		}
 		found = append(found, path)
+	}
+	if _, err := os.Stat(loaderCache); err == nil && found != nil {
+		found = append(found, loaderCache)
 	}
 	return found, nil
 }

@@ -17,7 +17,6 @@ import (
 
 // VM is a running machine. Its methods may be called together.
 type VM struct {
-	kernel  Kernel
 	qemu    *qemu
 	session *yamux.Session
 	opening sync.Mutex // a command's four streams are opened as one
@@ -64,7 +63,7 @@ func Boot(ctx context.Context, cfg Config) (*VM, error) {
 		return nil, err
 	}
 	defer disk.Close()
-	vm := &VM{kernel: kernel}
+	vm := new(VM)
 	if vm.qemu, err = startQEMU(cfg, kernel.Image, disk); err != nil {
 		return nil, err
 	}
@@ -99,9 +98,6 @@ func (vm *VM) greet(ctx context.Context) error {
 func (vm *VM) load(name string) {
 	go vm.Run(context.Background(), Cmd{Args: []string{"ktrap", "lab", "load", name}})
 }
-
-// Kernel is the kernel that the machine runs.
-func (vm *VM) Kernel() Kernel { return vm.kernel }
 
 // Close ends the machine at once, whatever runs in it.
 func (vm *VM) Close() error {
@@ -139,6 +135,8 @@ type Cmd struct {
 // returns when the command has ended and its streams are closed by all who hold
 // them. The end of ctx leaves the command running; close the machine to end it.
 func (vm *VM) Run(ctx context.Context, cmd Cmd) (exit int, err error) {
+	ctx, done := context.WithCancel(ctx)
+	defer done()
 	streams, err := vm.open(ctx)
 	if err != nil {
 		return 0, vm.lost(cmd, err)

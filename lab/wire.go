@@ -37,7 +37,7 @@ type box struct {
 func wireConfig() *yamux.Config {
 	c := yamux.DefaultConfig()
 	c.KeepAliveInterval = 15 * time.Second
-	c.ConnectionWriteTimeout = 60 * time.Second
+	c.ConnectionWriteTimeout = 90 * time.Second
 	c.MaxStreamWindowSize = 1 << 20
 	c.StreamCloseTimeout = time.Second
 	c.LogOutput = io.Discard

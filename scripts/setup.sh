@@ -18,6 +18,6 @@ if [ "$(id -u)" != 0 ]; then
 	root=sudo
 fi
 echo "setup: installing with apt:$missing"
-$root apt-get update -q
+$root apt-get update -q || true # what matters is whether the next line works
 # shellcheck disable=SC2086
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing

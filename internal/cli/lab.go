@@ -73,7 +73,7 @@ func newLoad() *cobra.Command {
 	return &cobra.Command{
 		Use:    "load NAME[:COUNT[xTHREADS]][@PAUSE]",
 		Short:  "Make work for a kernel to do",
-		Args:   cobra.ExactArgs(1),
+		Args:   oneLoad,
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := lab.Load(cmd.Context(), args[0])
@@ -84,6 +84,13 @@ func newLoad() *cobra.Command {
 			return err
 		},
 	}
+}
+
+func oneLoad(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("want the name of one load, not %d", len(args))
+	}
+	return nil
 }
 
 func listKernels(cmd *cobra.Command) error {
