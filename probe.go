@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 
+	"ktrap/internal/object"
 	"ktrap/internal/place"
 )
 
@@ -40,6 +41,9 @@ type Probe struct {
 	Optional bool `json:"optional,omitempty"`
 }
 
+// MaxComm is the longest name of a thread, bytes.
+const MaxComm = object.CommSize - 1
+
 // Place returns the probe's place in the command line's grammar.
 func (p *Probe) Place() string { return p.place().String() }
 
@@ -59,8 +63,8 @@ func (p *Probe) check() error {
 		return fmt.Errorf("%s: a return probe calls Ret, not Pre", p.Place())
 	case !p.Return && p.Ret != nil:
 		return fmt.Errorf("%s: Ret needs Return", p.Place())
-	case len(p.Comm) > 15:
-		return fmt.Errorf("%s: the kernel cuts a thread's name to 15 bytes: %q never occurs", p.Place(), p.Comm)
+	case len(p.Comm) > MaxComm:
+		return fmt.Errorf("%s: the kernel cuts a thread's name to %d bytes: %q never occurs", p.Place(), MaxComm, p.Comm)
 	}
 	for _, h := range []*Handler{p.Pre, p.Ret} {
 		if h != nil && h.call == nil {

@@ -269,10 +269,10 @@ func (p *prepared) retreat(s *Session, refused *attach.Refused) error {
 	switch refused.Mechanism {
 	case plan.Fentry, plan.Fexit:
 		p.points[refused.Point].FuncID = 0
-		p.points[refused.Point].NoFunc = fmt.Sprintf("the kernel refused a trampoline: %v", refused.Err)
+		p.points[refused.Point].NoFunc = refused.Error()
 	case plan.Multi, plan.ReturnMulti:
 		s.kernel.Features[facts.KprobeMulti] = facts.Answer{
-			State: facts.No, Why: fmt.Sprintf("the kernel refused one of the functions: %v", refused.Err),
+			State: facts.No, Why: refused.Error(),
 		}
 	default:
 		err := s.explain(p.regs[refused.Point], refused)

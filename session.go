@@ -50,6 +50,9 @@ type Config struct {
 
 const defaultMemory = 128 << 20
 
+// Mechanisms lists what Config.Mechanism may name.
+func Mechanisms() []string { return plan.Names() }
+
 // Session owns everything that is armed. Its methods may be called together,
 // but only one loop over Events may run.
 type Session struct {

@@ -51,7 +51,7 @@ type Refused struct {
 }
 
 func (e *Refused) Error() string {
-	return fmt.Sprintf("the kernel refused a %s probe: %v", e.Mechanism, e.Err)
+	return fmt.Sprintf("the kernel refused a probe by %s: %s", e.Mechanism, meaning(e.Err))
 }
 
 func (e *Refused) Unwrap() error { return e.Err }

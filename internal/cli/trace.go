@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,6 +49,9 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 		Example: traceExamples,
 		Args:    atLeastOnePlace,
 		RunE: func(cmd *cobra.Command, places []string) error {
+			if err := t.check(); err != nil {
+				return usageError{err}
+			}
 			return t.run(cmd.Context(), places, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
 		},
 	}
@@ -66,6 +71,18 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 	f.StringVar(&t.config.Mechanism, "mechanism", "", "attach by `WAY`: fentry, kprobe.multi or kprobe (default: the best)")
 	f.BoolVar(&t.config.Unsafe, "unsafe", false, "allow places that are known to crash some kernels")
 	return cmd
+}
+
+// check finds the mistakes that need no kernel to be found.
+func (t *tracing) check() error {
+	if n := len(t.like.Comm); n > ktrap.MaxComm {
+		return fmt.Errorf("--comm %s: the kernel cuts a thread's name to %d bytes, this one has %d", t.like.Comm, ktrap.MaxComm, n)
+	}
+	ways := ktrap.Mechanisms()
+	if t.config.Mechanism != "" && !slices.Contains(ways, t.config.Mechanism) {
+		return fmt.Errorf("--mechanism %s: there is no such way; there are %s", t.config.Mechanism, strings.Join(ways, ", "))
+	}
+	return nil
 }
 
 func atLeastOnePlace(_ *cobra.Command, args []string) error {

@@ -7,6 +7,8 @@ package plan
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"ktrap/internal/facts"
 	"ktrap/internal/object"
@@ -79,7 +81,7 @@ const many = 4
 // Make returns the steps that serve all points.
 func Make(k *facts.Kernel, points []Point, o Options) ([]Step, error) {
 	if _, known := returning[o.Mechanism]; !known && o.Mechanism != "" {
-		return nil, fmt.Errorf("there is no mechanism %q: use fentry, kprobe.multi, kprobe or \"kprobe event\"", o.Mechanism)
+		return nil, fmt.Errorf("there is no mechanism %q; there are %s", o.Mechanism, strings.Join(Names(), ", "))
 	}
 	entries := 0
 	for _, p := range points {
@@ -127,6 +129,17 @@ func choose(k *facts.Kernel, p Point, entries int, o Options) (Mechanism, string
 
 var returning = map[Mechanism]Mechanism{
 	Fentry: Fexit, Multi: ReturnMulti, Kprobe: Kretprobe, Event: ReturnEvent,
+}
+
+// Names lists the mechanisms that Options may ask for, by what they are at an
+// entry.
+func Names() []string {
+	names := make([]string, 0, len(returning))
+	for m := range returning {
+		names = append(names, string(m))
+	}
+	slices.Sort(names)
+	return names
 }
 
 func either(p Point, entry, ret Mechanism) Mechanism {
