@@ -36,7 +36,8 @@ var thirdParty = map[string][]string{
 	"github.com/cavaliergopher/cpio":  {"ktrap/lab"},
 	"golang.org/x/term":               {"ktrap/internal/cli", "ktrap/lab"},
 	"github.com/google/go-cmp/cmp":    nil,
-	"github.com/ulikunitz/xz":         {"ktrap/lab"},
+	"github.com/hashicorp/yamux":      {"ktrap/lab"},
+	"github.com/mikelolasagasti/xz":   {"ktrap/lab"},
 	"github.com/rogpeppe/go-internal": nil,
 }
 
