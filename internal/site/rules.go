@@ -112,7 +112,11 @@ func outsideSymbols(s *subject) (Answer, string) {
 func outsideText(s *subject) (Answer, string) {
 	switch s.InText {
 	case No:
-		return No, "is outside the text of the kernel and of its modules"
+		detail := "is outside the text of the kernel and of its modules"
+		if s.Func.Name != "" {
+			detail += ": it is data, or code that was dropped after boot"
+		}
+		return No, detail
 	default:
 		return s.InText, ""
 	}
@@ -149,6 +153,9 @@ func blacklisted(s *subject) (Answer, string) {
 	}
 	for _, r := range s.Kernel.Blacklist {
 		if r.contains(s.addr) || s.Func.Base != 0 && r.contains(s.Func.Base) {
+			if r.Name == s.Func.Name {
+				return No, "is on the kernel's kprobe blacklist"
+			}
 			return No, "is on the kernel's kprobe blacklist, as a part of " + r.Name
 		}
 	}
