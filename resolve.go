@@ -175,6 +175,11 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 	if err != nil {
 		return point, fmt.Errorf("%s: %w", r.Place(), err)
 	}
+	if s.kernel.Programs() != nil {
+		if _, err := r.typed.Fetch(s.arch); err != nil {
+			return point, fmt.Errorf("%s: %w", r.Place(), err)
+		}
+	}
 	r.untyped = point.NoFunc
 	if r.sym.Module == "" {
 		r.funcID = id

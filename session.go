@@ -11,7 +11,8 @@
 //	err = s.Close()
 //
 // Linux 5.10 and newer on amd64. All that is armed hangs on file descriptors of
-// this process: if it is killed, the kernel detaches.
+// this process: if it is killed, the kernel detaches. Only tracefs events, which
+// are used where there is no BPF, need a guard for that: see Config.Guard.
 package ktrap
 
 import (
@@ -42,8 +43,13 @@ type Config struct {
 	// Memory bounds the events that are waiting to be read, bytes; 0 for 128
 	// MiB. What comes when it and the kernel's ring are full is lost, counted.
 	Memory int
-	// Mechanism forces fentry, kprobe.multi or kprobe; empty for the best.
+	// Mechanism forces one of Mechanisms; empty for the best.
 	Mechanism string
+	// Guard is a command that calls Guard with the last of its arguments, which
+	// is added, and its standard input. It is started where tracefs events are
+	// used. Without one, events of a process that was killed stay armed until
+	// the next session that uses some removes them.
+	Guard []string
 	// Unsafe allows places that the kernel accepts and that then crash it.
 	Unsafe bool
 }
@@ -66,7 +72,9 @@ type Session struct {
 	site    *site.Kernel // the kernel's lists of forbidden places, once read
 	codes   map[uint64][]byte
 	types   types
-	ring    *ebpf.Map
+	ring    *ebpf.Map      // where programs write records
+	group   *attach.Group  // tracefs events, if any are used
+	buffer  *attach.Buffer // what is drained instead of the ring where no programs run
 	stream  *stream.Stream
 	regs    []*Registration // by the number that records carry
 	batches []*batch
@@ -87,7 +95,7 @@ type types struct {
 
 // batch is one Register: what attached together.
 type batch struct {
-	set  *attach.Set
+	set  armed
 	regs []*Registration
 }
 
@@ -96,7 +104,7 @@ type batch struct {
 func Open(ctx context.Context) (*Session, error) { return Config{}.Open(ctx) }
 
 // needed are the facts that plans are made from.
-var needed = append(facts.ToProbe(), facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.LinkMissed)
+var needed = append(facts.ToProbe(), facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.KprobeEvents, facts.LinkMissed)
 
 // Open is ktrap.Open with a configuration.
 func (c Config) Open(ctx context.Context) (*Session, error) {
@@ -108,7 +116,7 @@ func (c Config) Open(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("ktrap does not know the registers of %s yet", runtime.GOARCH)
 	}
 	k := kernel.Gather(needed...)
-	if err := k.Check(facts.ToProbe()...); err != nil {
+	if err := k.Needs(); err != nil {
 		return nil, err
 	}
 	if c.Memory == 0 {
@@ -168,10 +176,13 @@ func (s *Session) Skipped() []Skipped {
 	return append([]Skipped(nil), s.skipped...)
 }
 
-// open makes the ring and begins to drain it.
+// open makes what records go to and begins to drain it.
 func (s *Session) open() error {
 	if s.stream != nil {
 		return nil
+	}
+	if s.kernel.Programs() != nil {
+		return s.openBuffer()
 	}
 	m, err := attach.NewRing()
 	if err != nil {
@@ -188,9 +199,9 @@ func (s *Session) open() error {
 // attach carries out p. A trampoline or a multi link that the kernel refuses is
 // replaced by kprobes, which reach more; what it refuses even so is left out if
 // it is optional and explained if not.
-func (s *Session) attach(ctx context.Context, p *prepared) (*attach.Set, error) {
+func (s *Session) attach(ctx context.Context, p *prepared) (armed, error) {
 	for {
-		set, err := attach.Attach(ctx, p.job(s))
+		set, err := s.carryOut(ctx, p)
 		var refused *attach.Refused
 		if !errors.As(err, &refused) {
 			return set, err
@@ -205,7 +216,7 @@ func (s *Session) attach(ctx context.Context, p *prepared) (*attach.Set, error) 
 }
 
 // adopt makes p's registrations the session's.
-func (s *Session) adopt(p *prepared, set *attach.Set) {
+func (s *Session) adopt(p *prepared, set armed) {
 	b := &batch{set: set, regs: p.regs}
 	for _, step := range p.steps {
 		for _, i := range step.Points {
@@ -247,17 +258,19 @@ func (s *Session) Close() error {
 		return err
 	}
 	s.closed = true
+	if s.stream != nil {
+		s.stream.Close()
+	}
 	for _, r := range s.regs {
 		err = errors.Join(err, r.settle())
 	}
-	if s.stream != nil {
-		s.stream.Close()
+	if s.ring != nil {
 		err = errors.Join(err, s.ring.Close())
 	}
 	for _, b := range s.batches {
 		err = errors.Join(err, b.set.Close())
 	}
-	return errors.Join(err, s.symbols.Close())
+	return errors.Join(err, s.closeTracefs(), s.symbols.Close())
 }
 
 // plan options of this session.

@@ -37,10 +37,13 @@ type Point struct {
 type Job struct {
 	Kernel *facts.Kernel
 	Arch   *arch.Arch
-	Ring   *ebpf.Map // where records go
+	Ring   *ebpf.Map // where programs write records
 	Base   uint32    // the session's number of the first point
 	Points []Point
 	Steps  []plan.Step
+	Events *Group // for tracefs events, if the steps have any
+	// FaultsMissed says that the kernel counts as missed a read that failed too.
+	FaultsMissed bool
 }
 
 // Refused is a point that the kernel did not take.

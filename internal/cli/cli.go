@@ -71,7 +71,7 @@ func newRoot(io Streams) *cobra.Command {
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newTrace(), newLab(), newDoctor(), newList())
+	root.AddCommand(newTrace(), newLab(), newDoctor(), newList(), newGuard())
 	return root
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ktrap"
 	"ktrap/internal/render"
@@ -49,7 +50,7 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 		Example: traceExamples,
 		Args:    atLeastOnePlace,
 		RunE: func(cmd *cobra.Command, places []string) error {
-			if err := t.check(); err != nil {
+			if err := t.check(cmd.Flags()); err != nil {
 				return usageError{err}
 			}
 			return t.run(cmd.Context(), places, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
@@ -74,7 +75,12 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 }
 
 // check finds the mistakes that need no kernel to be found.
-func (t *tracing) check() error {
+func (t *tracing) check(set *pflag.FlagSet) error {
+	for name, wrong := range map[string]bool{"count": t.count == 0, "duration": t.duration <= 0, "pid": t.like.PID == 0} {
+		if wrong && set.Changed(name) {
+			return fmt.Errorf("--%s must be above 0", name)
+		}
+	}
 	if n := len(t.like.Comm); n > ktrap.MaxComm {
 		return fmt.Errorf("--comm %s: the kernel cuts a thread's name to %d bytes, this one has %d", t.like.Comm, ktrap.MaxComm, n)
 	}
@@ -93,6 +99,7 @@ func atLeastOnePlace(_ *cobra.Command, args []string) error {
 }
 
 func (t *tracing) run(ctx context.Context, places []string, io Streams) (err error) {
+	t.config.Guard = guard
 	s, err := t.config.Open(ctx)
 	if err != nil {
 		return err
@@ -113,6 +120,9 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) (err err
 	began := time.Now()
 	regs, err := s.Register(ctx, probes...)
 	if err != nil {
+		return err
+	}
+	if err := out.begin(); err != nil {
 		return err
 	}
 	t.announce(s, regs, time.Since(began), io.Err)
@@ -143,6 +153,9 @@ func (t *tracing) probes(s *ktrap.Session, places []string) ([]*ktrap.Probe, err
 func (t *tracing) plan(ctx context.Context, s *ktrap.Session, probes []*ktrap.Probe, out *output) error {
 	p, err := s.Plan(ctx, probes...)
 	if err != nil {
+		return err
+	}
+	if err := out.begin(); err != nil {
 		return err
 	}
 	if t.json {

@@ -103,9 +103,12 @@ func (f Feature) About() About {
 	return About{}
 }
 
-// ToProbe lists what every probe needs whatever its mechanism, in the order in
-// which a lack is told: the cause before what follows from it.
-func ToProbe() []Feature { return []Feature{Privileges, Unlocked, SwitchedOn, Kallsyms, BPF} }
+// ToProbe lists what a probe needs whatever its mechanism, in the order in which
+// a lack is told: the cause before what follows from it. Where only programs are
+// lacking, tracefs alone may do: see Needs.
+func ToProbe() []Feature {
+	return []Feature{Privileges, Unlocked, SwitchedOn, Kallsyms, BPF, Ringbuf}
+}
 
 // Ways lists the features of which one is needed to attach a program.
 func Ways() []Feature { return []Feature{KprobePerf, KprobeMulti, Fentry} }

@@ -85,9 +85,24 @@ func (k *Kernel) Check(needs ...Feature) error {
 	return nil
 }
 
+// Programs returns nil unless the kernel is known to run no BPF programs for this
+// process, or to give it no records of theirs; then the *Missing of that.
+func (k *Kernel) Programs() error { return k.Check(Privileges, BPF, Ringbuf) }
+
+// Needs returns the *Missing of what every probe needs, or nil. Without programs
+// tracefs will do, where this process may use it.
+func (k *Kernel) Needs() error {
+	if k.bare() {
+		return k.Check(Unlocked, SwitchedOn, Kallsyms)
+	}
+	return k.Check(ToProbe()...)
+}
+
+func (k *Kernel) bare() bool { return k.Programs() != nil && k.Can(KprobeEvents) == nil }
+
 // Ready returns the *Missing that keeps every probe from being armed, or nil.
 func (k *Kernel) Ready() error {
-	if err := k.Check(ToProbe()...); err != nil {
+	if err := k.Needs(); err != nil || k.bare() {
 		return err
 	}
 	for _, way := range Ways() {

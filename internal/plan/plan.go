@@ -25,7 +25,7 @@ const (
 	ReturnMulti Mechanism = "kretprobe.multi"
 	Kprobe      Mechanism = "kprobe" // perf event: any instruction
 	Kretprobe   Mechanism = "kretprobe"
-	Event       Mechanism = "kprobe event" // tracefs event: any instruction, misses counted on any kernel
+	Event       Mechanism = "kprobe event" // tracefs event: any instruction, misses counted on any kernel, no need of BPF
 	ReturnEvent Mechanism = "kretprobe event"
 )
 
@@ -62,8 +62,7 @@ type Point struct {
 
 // Options are wishes that overrule the choice.
 type Options struct {
-	Mechanism Mechanism // "" for the best
-	Guarded   bool      // somebody removes tracefs events if this process is killed
+	Mechanism Mechanism // "" for the best; event is short for Event
 }
 
 // Step serves some points by one mechanism.
@@ -72,7 +71,12 @@ type Step struct {
 	Points    []int  // indexes into the points that Make was given
 	Reason    string // why this mechanism
 	Cost      int    // instructions a hit, about, before what the program does
+	Bare      bool   // the kernel runs no program: tracefs itself records the hits
 }
+
+// recording is what it costs the kernel to record a hit itself, above a call of
+// an empty program.
+const recording = 458
 
 // many is from how many entries on one kprobe.multi link is better than a
 // trampoline each: a trampoline takes some 10 ms to attach and far more to let go.
@@ -80,6 +84,9 @@ const many = 4
 
 // Make returns the steps that serve all points.
 func Make(k *facts.Kernel, points []Point, o Options) ([]Step, error) {
+	if o.Mechanism == eventWord {
+		o.Mechanism = Event
+	}
 	if _, known := returning[o.Mechanism]; !known && o.Mechanism != "" {
 		return nil, fmt.Errorf("there is no mechanism %q; there are %s", o.Mechanism, strings.Join(Names(), ", "))
 	}
@@ -100,14 +107,26 @@ func Make(k *facts.Kernel, points []Point, o Options) ([]Step, error) {
 		if !ok {
 			n = len(steps)
 			at[m] = n
-			steps = append(steps, Step{Mechanism: m, Reason: reason, Cost: cost[m]})
+			steps = append(steps, step(k, m, reason))
 		}
 		steps[n].Points = append(steps[n].Points, i)
 	}
 	return steps, nil
 }
 
+func step(k *facts.Kernel, m Mechanism, reason string) Step {
+	s := Step{Mechanism: m, Reason: reason, Cost: cost[m], Bare: k.Programs() != nil}
+	if s.Bare {
+		s.Cost += recording
+	}
+	return s
+}
+
 func choose(k *facts.Kernel, p Point, entries int, o Options) (Mechanism, string) {
+	bare := k.Programs()
+	if bare != nil && (o.Mechanism == "" || o.Mechanism == Event) {
+		return either(p, Event, ReturnEvent), fmt.Sprintf("tracefs alone, without BPF: %v", bare)
+	}
 	if o.Mechanism != "" {
 		return either(p, o.Mechanism, returning[o.Mechanism]), "asked for"
 	}
@@ -121,9 +140,6 @@ func choose(k *facts.Kernel, p Point, entries int, o Options) (Mechanism, string
 	case why == "":
 		why = fmt.Sprintf("%d functions: trampolines are slow to let go, and kprobe.multi is not there", entries)
 	}
-	if k.Can(facts.LinkMissed) != nil && o.Guarded && k.Can(facts.KprobeEvents) == nil {
-		return either(p, Event, ReturnEvent), why + "; this kernel counts missed hits for tracefs events only"
-	}
 	return either(p, Kprobe, Kretprobe), why
 }
 
@@ -131,16 +147,18 @@ var returning = map[Mechanism]Mechanism{
 	Fentry: Fexit, Multi: ReturnMulti, Kprobe: Kretprobe, Event: ReturnEvent,
 }
 
-// Names lists the mechanisms that Options may ask for, by what they are at an
-// entry.
+// Names lists the words by which Options may ask for a mechanism: what it is
+// called at an entry, and event for short.
 func Names() []string {
-	names := make([]string, 0, len(returning))
+	names := []string{eventWord}
 	for m := range returning {
 		names = append(names, string(m))
 	}
 	slices.Sort(names)
 	return names
 }
+
+const eventWord = "event"
 
 func either(p Point, entry, ret Mechanism) Mechanism {
 	if p.Return {
@@ -181,6 +199,9 @@ var needs = map[Mechanism]facts.Feature{
 // that the kernel lacks.
 func allowed(k *facts.Kernel, p Point, m Mechanism) error {
 	why := ""
+	if err := k.Programs(); err != nil && needs[m] != facts.KprobeEvents {
+		return fmt.Errorf("%s can't serve this place without BPF: %w", m, err)
+	}
 	switch m {
 	case Fentry, Fexit:
 		why = notFentry(k, p)

@@ -22,9 +22,15 @@ func kernel(have ...facts.Feature) *facts.Kernel {
 	return k
 }
 
+// programs is a kernel that runs programs and has these features too.
+func programs(have ...facts.Feature) *facts.Kernel {
+	return kernel(append(have, facts.Privileges, facts.BPF, facts.Ringbuf)...)
+}
+
 var (
-	newest = kernel(facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.LinkMissed, facts.KprobeEvents)
-	oldest = kernel(facts.Fentry, facts.KprobePerf, facts.KprobeEvents)
+	newest = programs(facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.LinkMissed, facts.KprobeEvents)
+	oldest = programs(facts.Fentry, facts.KprobePerf, facts.KprobeEvents)
+	bare   = kernel(facts.KprobePerf, facts.KprobeEvents)
 	entry  = Point{Entry: true, FuncID: 7, Direct: true}
 )
 
@@ -55,10 +61,12 @@ func TestTheCheapestMechanismThatServesIsChosen(t *testing.T) {
 		{"many entries", newest, slices.Repeat([]Point{entry}, many), Options{}, []Mechanism{Multi}},
 		{"many returns", newest, slices.Repeat([]Point{returns(entry)}, many), Options{}, []Mechanism{ReturnMulti}},
 		{"many without kprobe.multi", oldest, slices.Repeat([]Point{entry}, many), Options{}, []Mechanism{Kprobe}},
-		{"misses that only tracefs counts", oldest, []Point{inside}, Options{Guarded: true}, []Mechanism{Event}},
-		{"the same for a return", oldest, []Point{returns(untyped)}, Options{Guarded: true}, []Mechanism{ReturnEvent}},
-		{"nobody to remove tracefs events", oldest, []Point{inside}, Options{}, []Mechanism{Kprobe}},
+		{"a place inside, of an old kernel", oldest, []Point{inside}, Options{}, []Mechanism{Kprobe}},
+		{"no programs", bare, []Point{entry, inside}, Options{}, []Mechanism{Event}},
+		{"no programs, a return", bare, []Point{returns(entry)}, Options{}, []Mechanism{ReturnEvent}},
+		{"no programs, events asked for", bare, []Point{entry}, Options{Mechanism: Event}, []Mechanism{Event}},
 		{"asked for", newest, []Point{entry}, Options{Mechanism: Kprobe}, []Mechanism{Kprobe}},
+		{"events asked for by the short word", oldest, []Point{entry}, Options{Mechanism: "event"}, []Mechanism{Event}},
 		{"asked for, a return", newest, []Point{returns(entry)}, Options{Mechanism: Multi}, []Mechanism{ReturnMulti}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,6 +79,9 @@ func TestTheCheapestMechanismThatServesIsChosen(t *testing.T) {
 			for _, s := range steps {
 				got = append(got, s.Mechanism)
 				served += len(s.Points)
+				if s.Bare != (c.kernel == bare) {
+					t.Errorf("%s is bare: %t", s.Mechanism, s.Bare)
+				}
 				if s.Reason == "" || s.Cost == 0 {
 					t.Errorf("%s has reason %q and cost %d", s.Mechanism, s.Reason, s.Cost)
 				}
@@ -94,7 +105,9 @@ func TestAMechanismThatCannotServeIsRefusedWithTheReason(t *testing.T) {
 		{"fentry with registers", newest, regs(entry), Fentry, "registers"},
 		{"kprobe.multi inside a function", newest, Point{}, Multi, "entries only"},
 		{"kprobe.multi on a kernel without", oldest, entry, Multi, "not in this kernel"},
-		{"kprobe on a kernel without", kernel(), Point{}, "", "not in this kernel"},
+		{"kprobe on a kernel without", programs(), Point{}, "", "not in this kernel"},
+		{"kprobe without programs", bare, Point{}, Kprobe, "without BPF"},
+		{"nothing without programs and tracefs", kernel(), Point{}, "", "not in this kernel"},
 		{"a word that is none", newest, entry, "uprobe", "no mechanism"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,9 +1,9 @@
 // Package stream brings records from the kernel to the reader. A goroutine
-// drains the ring buffer into memory as fast as the kernel fills it and does
+// drains their source into memory as fast as the kernel fills it and does
 // nothing else; records are decoded when the reader asks for the next one, so
 // that a burst is not lost to slow printing. The memory is bounded: when it is
-// full the ring is left to fill, and the kernel's side counts what finds no
-// room. It never drops a record that it has taken out of the ring.
+// full the source is left to fill, and the kernel's side counts what finds no
+// room. It never drops a record that it has taken out of the source.
 package stream
 
 import (
@@ -19,22 +19,31 @@ import (
 
 const chunkSize = 256 << 10 // bytes moved at once; a record is far smaller
 
-// Pauses of the drainer while the ring is empty: short after a record came,
+// Pauses of the drainer while the source is empty: short after a record came,
 // doubled up to the longest one in silence.
 const (
 	shortPause = time.Millisecond
 	longPause  = 16 * time.Millisecond
 )
 
-// Stream hands the records of one ring to one reader.
+// Source is where records come from: a Ring, or what can pass for one.
+type Source interface {
+	// Drain appends to dst records as a ring buffer holds them, as far as its
+	// capacity allows, in the order in which they are to be read. It does not
+	// wait for any.
+	Drain(dst []byte) []byte
+	Close() error
+}
+
+// Stream hands the records of one source to one reader.
 type Stream struct {
-	ring  *Ring
-	limit int           // chunks that may exist
-	stop  chan struct{} // closed: drain once more, then end
-	once  sync.Once
-	ready signal // a chunk came into the queue, or the stream ended
-	room  signal // a chunk came back
-	done  sync.WaitGroup
+	source Source
+	limit  int           // chunks that may exist
+	stop   chan struct{} // closed: drain once more, then end
+	once   sync.Once
+	ready  signal // a chunk came into the queue, or the stream ended
+	room   signal // a chunk came back
+	done   sync.WaitGroup
 
 	mu    sync.Mutex
 	made  int
@@ -53,14 +62,14 @@ func (s signal) send() {
 	}
 }
 
-// Start begins to drain ring, keeping at most bound bytes in memory.
-func Start(ring *Ring, bound int) *Stream {
+// Start begins to drain source, keeping at most bound bytes in memory.
+func Start(source Source, bound int) *Stream {
 	s := &Stream{
-		ring:  ring,
-		limit: max(2, bound/chunkSize),
-		stop:  make(chan struct{}),
-		ready: make(signal, 1),
-		room:  make(signal, 1),
+		source: source,
+		limit:  max(2, bound/chunkSize),
+		stop:   make(chan struct{}),
+		ready:  make(signal, 1),
+		room:   make(signal, 1),
 	}
 	s.done.Go(s.drain)
 	return s
@@ -98,7 +107,7 @@ func (s *Stream) fill() (moved, full bool) {
 	defer s.mu.Unlock()
 	if last := len(s.queue) - 1; last >= 0 {
 		before := len(s.queue[last])
-		s.queue[last] = s.ring.Drain(s.queue[last])
+		s.queue[last] = s.source.Drain(s.queue[last])
 		if len(s.queue[last]) > before {
 			return true, false
 		}
@@ -107,7 +116,7 @@ func (s *Stream) fill() (moved, full bool) {
 	if chunk == nil {
 		return false, true
 	}
-	if chunk = s.ring.Drain(chunk); len(chunk) == 0 {
+	if chunk = s.source.Drain(chunk); len(chunk) == 0 {
 		s.free = append(s.free, chunk)
 		return false, false
 	}
@@ -152,12 +161,12 @@ func (s *Stream) wait(d time.Duration) {
 	}
 }
 
-// Stop ends the stream once what the ring holds now has been drained. Call it
-// when nothing writes to the ring any more.
+// Stop ends the stream once what the source holds now has been drained. Call it
+// when nothing writes to the source any more.
 func (s *Stream) Stop() { s.once.Do(func() { close(s.stop) }) }
 
 // Close stops the stream, throws away what nobody read, says how many records
-// that were, and unmaps the ring.
+// that were, and closes the source.
 func (s *Stream) Close() (unread uint64) {
 	s.Stop()
 	for {
@@ -170,7 +179,7 @@ func (s *Stream) Close() (unread uint64) {
 		}
 	}
 	s.done.Wait()
-	s.ring.Close()
+	s.source.Close()
 	return unread
 }
 

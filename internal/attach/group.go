@@ -1,0 +1,199 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ktrap/internal/kernel"
+	"ktrap/internal/tracefs"
+)
+
+// Group is the tracefs events of one session, and its trace buffer if it has
+// one. They do not go away with the process, as all else does that it arms: if
+// it is killed, its guard removes them, else whoever opens the next group.
+type Group struct {
+	dir   string // where tracefs is
+	name  string
+	guard *exec.Cmd
+	alive *os.File // while the guard can read on, this process lives
+}
+
+// OpenGroup begins an empty group. The command guard is started with the group's
+// name as its last argument and is to call Guard; without one there is none.
+func OpenGroup(guard []string) (*Group, error) {
+	dir, err := kernel.Tracefs()
+	if err != nil {
+		return nil, err
+	}
+	sweep(dir)
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return nil, fmt.Errorf("read the time since the boot: %w", err)
+	}
+	g := &Group{dir: dir, name: tracefs.Owner{PID: os.Getpid(), Made: uint64(now.Nano())}.String()}
+	if len(guard) > 0 {
+		if err := g.watch(guard); err != nil {
+			return nil, fmt.Errorf("start the guard of tracefs events: %w", err)
+		}
+	}
+	return g, nil
+}
+
+// watch starts the guard in a session of its own, so that no key on the terminal
+// reaches it.
+func (g *Group) watch(guard []string) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	g.guard = exec.Command(guard[0], append(slices.Clone(guard[1:]), g.name)...)
+	g.guard.Stdin, g.guard.Dir = r, "/"
+	g.guard.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := g.guard.Start(); err != nil {
+		return errors.Join(err, w.Close())
+	}
+	g.alive = w
+	return nil
+}
+
+// Close removes what is left of the group, and waits for the guard to end.
+func (g *Group) Close() error {
+	err := remove(g.dir, g.name)
+	if g.guard != nil {
+		err = errors.Join(err, g.alive.Close(), g.guard.Wait())
+	}
+	return err
+}
+
+// patience is how long a guard tries: what dies may hold on to its events until
+// the last of its threads is gone.
+const patience = 10 * time.Second
+
+// Guard removes the group of that name when alive ends, which is when the
+// process that made the group closed its end of it or died.
+func Guard(name string, alive io.Reader) error {
+	if _, ours := tracefs.ParseOwner(name); !ours {
+		return fmt.Errorf("guard: %q is no group of ours", name)
+	}
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	// Who kills ktrap by its name means the other process. Nothing depends on it.
+	_ = os.WriteFile("/proc/self/comm", []byte("guard-probes"), 0)
+	dir, err := kernel.Tracefs()
+	if err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	if _, err := io.Copy(io.Discard, alive); err != nil {
+		return fmt.Errorf("guard: wait for the end of the process: %w", err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if err = remove(dir, name); err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// remove removes a group that nobody uses, with its trace buffer. The kernel
+// itself refuses it while somebody does.
+func remove(dir, name string) error {
+	err := unix.Rmdir(filepath.Join(dir, "instances", name))
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove the trace buffer %s: %w", name, err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "kprobe_events"))
+	if err != nil {
+		return fmt.Errorf("list the kprobe events: %w", err)
+	}
+	var errs []error
+	for _, event := range tracefs.GroupEvents(string(text), name) {
+		errs = append(errs, command(dir, "-:"+name+"/"+event))
+	}
+	return errors.Join(errs...)
+}
+
+// sweep removes the groups whose process is dead and had no guard, or lost it.
+// What it can't remove is in nobody's way.
+func sweep(dir string) {
+	text, _ := os.ReadFile(filepath.Join(dir, "kprobe_events"))
+	names := tracefs.Groups(string(text))
+	buffers, _ := os.ReadDir(filepath.Join(dir, "instances"))
+	for _, b := range buffers {
+		names = append(names, b.Name())
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if owner, ours := tracefs.ParseOwner(name); ours && !lives(owner) {
+			_ = remove(dir, name)
+		}
+	}
+}
+
+func lives(o tracefs.Owner) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.PID))
+	return err == nil && o.Lives(string(stat))
+}
+
+// command gives kprobe_events one line. The file must not be truncated: that
+// would remove everybody's events.
+func command(dir, line string) error {
+	f, err := os.OpenFile(filepath.Join(dir, "kprobe_events"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	return errors.Join(err, f.Close())
+}
+
+// event is the name of the event of a session's point. It holds the group's name
+// because the kernel counts events by their own name alone.
+func (g *Group) event(number uint32) string { return fmt.Sprintf("%s_%d", g.name, number) }
+
+// define makes the event of a point, disabled.
+func (g *Group) define(number uint32, addr uint64, ret bool, args []string) (tracefs.Format, error) {
+	kind := "p"
+	if ret {
+		kind = "r"
+	}
+	event := g.event(number)
+	line := fmt.Sprintf("%s:%s/%s %#x %s", kind, g.name, event, addr, strings.Join(args, " "))
+	if err := command(g.dir, line); err != nil {
+		return tracefs.Format{}, err
+	}
+	return readFormat(filepath.Join(g.dir, "events", g.name, event))
+}
+
+func readFormat(event string) (tracefs.Format, error) {
+	text, err := os.ReadFile(filepath.Join(event, "format"))
+	if err != nil {
+		return tracefs.Format{}, err
+	}
+	return tracefs.ParseFormat(string(text))
+}
+
+// undefine removes the event of a point, which must be disabled.
+func (g *Group) undefine(number uint32) error {
+	if err := command(g.dir, "-:"+g.name+"/"+g.event(number)); err != nil {
+		return fmt.Errorf("remove the event %s: %w", g.event(number), err)
+	}
+	return nil
+}
+
+// profile is what the kernel has counted of a point since its event was defined.
+func (g *Group) profile(number uint32) (tracefs.Count, error) {
+	text, err := os.ReadFile(filepath.Join(g.dir, "kprobe_profile"))
+	if err != nil {
+		return tracefs.Count{}, fmt.Errorf("read what the kernel counts of events: %w", err)
+	}
+	return tracefs.ParseProfile(string(text))[g.event(number)], nil
+}
