@@ -4,15 +4,18 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit codes of every command.
@@ -64,15 +67,42 @@ func newRoot(io Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ktrap",
 		Short:         "Break into a running Linux kernel, look, and leave no trace",
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetIn(io.In)
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.AddCommand(newTrace(), newLab(), newDoctor(), newList(), newGuard())
 	return root
+}
+
+// flagError words a value that a flag can't take; the library's own words name
+// the function of Go that refused it.
+func flagError(err error) error {
+	var value *pflag.InvalidValueError
+	if !errors.As(err, &value) {
+		return err
+	}
+	f := value.GetFlag()
+	takes := map[string]string{"duration": "a time such as 10s", "uint32": "a number from 1", "uint64": "a number from 1", "int": "a number"}[f.Value.Type()]
+	return fmt.Errorf("--%s %s: it takes %s", f.Name, value.GetValue(), cmp.Or(takes, "a "+f.Value.Type()))
+}
+
+// version is the module's version, or the commit that a checkout was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return info.Main.Version
 }
 
 func exitCode(err error, stderr io.Writer) int {

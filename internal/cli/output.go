@@ -36,11 +36,12 @@ const (
 // errClosedPipe is an output whose reader has gone.
 var errClosedPipe = errors.New("the output's reader has gone")
 
-// openOutput writes to the file of that name, or to stdout if it is empty.
+// openOutput writes to the file of that name, or to stdout if it is empty. What
+// the file holds stays until begin.
 func openOutput(name string, stdout io.Writer) (*output, error) {
 	o := &output{w: stdout, name: "the output", stop: make(chan struct{})}
 	if name != "" {
-		f, err := os.Create(name)
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
 		if err != nil {
 			return nil, fmt.Errorf("write events to a file: %w", err)
 		}
@@ -49,6 +50,17 @@ func openOutput(name string, stdout io.Writer) (*output, error) {
 	o.buf = bufio.NewWriterSize(o.w, outputBuffer)
 	o.done.Go(o.flushing)
 	return o, nil
+}
+
+// begin empties the file; a pipe or a device has nothing to empty.
+func (o *output) begin() error {
+	if o.file == nil {
+		return nil
+	}
+	if info, err := o.file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return o.file.Truncate(0)
 }
 
 func (o *output) flushing() {
