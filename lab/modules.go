@@ -36,44 +36,50 @@ func (k Kernel) modules(names []string) ([]module, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ordered []module
-	visited := map[string]bool{}
-	var visit func(string) error
-	visit = func(name string) error {
-		name = moduleName(name)
-		if visited[name] {
-			return nil
+	order := loadOrder{files: files, visited: map[string]bool{}}
+	for _, name := range names {
+		if err := order.add(name); err != nil {
+			return nil, fmt.Errorf("kernel %s: %w", k.Release, err)
 		}
-		visited[name] = true
-		file, ok := files[name]
-		if !ok {
-			return fmt.Errorf("kernel %s has no module %s", k.Release, name)
-		}
-		if file == builtIn {
-			return nil
-		}
-		m := module{name: name}
-		if m.code, err = unpack(file); err != nil {
-			return err
-		}
-		needs, err := dependencies(m.code)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", file, err)
-		}
-		for _, need := range needs {
-			if err := visit(need); err != nil {
-				return err
-			}
-		}
-		ordered = append(ordered, m)
+	}
+	return order.modules, nil
+}
+
+// loadOrder lists modules after those that they need.
+type loadOrder struct {
+	files   map[string]string
+	visited map[string]bool
+	modules []module
+}
+
+func (o *loadOrder) add(name string) error {
+	name = moduleName(name)
+	if o.visited[name] {
 		return nil
 	}
-	for _, name := range names {
-		if err := visit(name); err != nil {
-			return nil, err
+	o.visited[name] = true
+	file, ok := o.files[name]
+	if !ok {
+		return fmt.Errorf("no module %s", name)
+	}
+	if file == builtIn {
+		return nil
+	}
+	code, err := unpack(file)
+	if err != nil {
+		return err
+	}
+	needs, err := dependencies(code)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	for _, need := range needs {
+		if err := o.add(need); err != nil {
+			return err
 		}
 	}
-	return ordered, nil
+	o.modules = append(o.modules, module{name, code})
+	return nil
 }
 
 // builtIn stands for the file of a module that has none.

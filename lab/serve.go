@@ -2,7 +2,6 @@ package lab
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -51,40 +50,46 @@ func (n *nursery) command(s streams) {
 // exitNotFound is what shells return for a program that is not there.
 const exitNotFound = 127
 
+// obey starts the command and returns when it has ended and its output is with
+// the host.
 func (n *nursery) obey(o order, messages *json.Decoder, s streams) verdict {
-	path, err := exec.LookPath(o.Args[0])
-	if err != nil {
-		return verdict{Exit: exitNotFound, Error: err.Error()}
-	}
-	var ends pipeEnds
-	defer ends.close()
-	stdin, stdout, stderr := ends.pipe(0), ends.pipe(1), ends.pipe(1)
-	if ends.err != nil {
-		return verdict{Exit: exitNotFound, Error: ends.err.Error()}
-	}
-	child, err := n.start(path, o.Args, &os.ProcAttr{
-		Dir: o.Dir, Env: append(os.Environ(), o.Env...), Files: ends.child,
-		Sys: &unix.SysProcAttr{Setpgid: true},
-	})
-	ends.closeChild()
+	var p pipes
+	defer p.close()
+	child, err := n.spawn(o, &p)
 	if err != nil {
 		return verdict{Exit: exitNotFound, Error: err.Error()}
 	}
 	go func() {
-		io.Copy(stdin, s[1])
-		stdin.Close()
+		io.Copy(p.ours[0], s[1])
+		p.ours[0].Close()
 		s[1].Close()
 	}()
 	go child.forward(messages)
 	var output sync.WaitGroup
-	output.Go(func() { pump(s[2], stdout) })
-	output.Go(func() { pump(s[3], stderr) })
+	output.Go(func() { pump(s[2], p.ours[1]) })
+	output.Go(func() { pump(s[3], p.ours[2]) })
 	status := <-child.status
 	output.Wait()
 	if status.Signaled() {
 		return verdict{Exit: 128 + int(status.Signal())}
 	}
 	return verdict{Exit: status.ExitStatus()}
+}
+
+// spawn starts the command between three pipes.
+func (n *nursery) spawn(o order, p *pipes) (*child, error) {
+	path, err := exec.LookPath(o.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := p.open(); err != nil {
+		return nil, err
+	}
+	defer closeAll(p.theirs[:])
+	return n.start(path, o.Args, &os.ProcAttr{
+		Dir: o.Dir, Env: append(os.Environ(), o.Env...), Files: p.theirs[:],
+		Sys: &unix.SysProcAttr{Setpgid: true},
+	})
 }
 
 // pump copies a command's output to the host; where the host reads no more,
@@ -95,31 +100,31 @@ func pump(to *yamux.Stream, from *os.File) {
 	to.Close()
 }
 
-// pipeEnds are the pipes of a command under way.
-type pipeEnds struct {
-	child, ours []*os.File
-	err         error
-}
+// pipes are the ends of a command's stdin, stdout and stderr.
+type pipes struct{ theirs, ours [3]*os.File }
 
-// pipe adds a pipe and returns our end of it; the child gets the end'th one.
-func (p *pipeEnds) pipe(end int) *os.File {
-	r, w, err := os.Pipe()
-	p.err = errors.Join(p.err, err)
-	both := []*os.File{r, w}
-	p.child = append(p.child, both[end])
-	p.ours = append(p.ours, both[1-end])
-	return both[1-end]
-}
-
-func (p *pipeEnds) closeChild() {
-	for _, f := range p.child {
-		f.Close()
+func (p *pipes) open() error {
+	for i := range p.ours {
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		p.theirs[i], p.ours[i] = writer, reader
+		if i == 0 {
+			p.theirs[i], p.ours[i] = reader, writer
+		}
 	}
+	return nil
 }
 
-func (p *pipeEnds) close() {
-	p.closeChild()
-	for _, f := range p.ours {
+func (p *pipes) close() {
+	closeAll(p.theirs[:])
+	closeAll(p.ours[:])
+}
+
+// closeAll closes what is open of files; the others are nil or closed.
+func closeAll(files []*os.File) {
+	for _, f := range files {
 		f.Close()
 	}
 }

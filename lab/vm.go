@@ -137,36 +137,23 @@ type Cmd struct {
 func (vm *VM) Run(ctx context.Context, cmd Cmd) (exit int, err error) {
 	ctx, done := context.WithCancel(ctx)
 	defer done()
-	streams, err := vm.open(ctx)
+	s, err := vm.open(ctx)
 	if err != nil {
-		return 0, vm.lost(cmd, err)
+		return 0, vm.lost(ctx, cmd)
 	}
-	defer streams.close()
-	control, in, out, errs := streams[0], streams[1], streams[2], streams[3]
-	if err := send(control, order{Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir}); err != nil {
-		return 0, vm.lost(cmd, err)
+	defer s.close()
+	if err := send(s[0], order{Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir}); err != nil {
+		return 0, vm.lost(ctx, cmd)
 	}
-	go passSignals(ctx, control, cmd.Signals)
-	go feed(in, cmd.Stdin)
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		var both sync.WaitGroup
-		both.Go(func() { drain(cmd.Stdout, out) })
-		both.Go(func() { drain(cmd.Stderr, errs) })
-		both.Wait()
-	}()
+	drained := s.connect(ctx, cmd)
 	var v verdict
-	if err := json.NewDecoder(control).Decode(&v); err != nil {
-		if ctx.Err() != nil {
-			return 0, vm.dead(cmd.doing(), context.Cause(ctx))
-		}
-		return 0, vm.lost(cmd, err)
+	if err := json.NewDecoder(s[0]).Decode(&v); err != nil {
+		return 0, vm.lost(ctx, cmd)
 	}
 	select {
 	case <-drained:
 	case <-ctx.Done():
-		return 0, vm.dead(cmd.doing(), context.Cause(ctx))
+		return 0, vm.lost(ctx, cmd)
 	}
 	if v.Error != "" {
 		return v.Exit, fmt.Errorf("%s: %s", cmd.doing(), v.Error)
@@ -201,13 +188,32 @@ func (vm *VM) open(ctx context.Context) (s streams, err error) {
 	return s, nil
 }
 
-// lost says why a stream broke: the machine is gone or does not answer.
-func (vm *VM) lost(cmd Cmd, err error) error {
-	cause := ErrSilent
-	if vm.qemu.wait(time.Second) {
-		cause = ErrEnded
+// lost says why there is no verdict: we stopped waiting, or the machine is gone,
+// or it does not answer.
+func (vm *VM) lost(ctx context.Context, cmd Cmd) error {
+	switch {
+	case ctx.Err() != nil:
+		return vm.dead(cmd.doing(), context.Cause(ctx))
+	case vm.qemu.wait(time.Second):
+		return vm.dead(cmd.doing(), ErrEnded)
 	}
-	return vm.dead(cmd.doing(), cause)
+	return vm.dead(cmd.doing(), ErrSilent)
+}
+
+// connect joins the command's streams; drained is closed at the end of its
+// output.
+func (s streams) connect(ctx context.Context, cmd Cmd) (drained chan struct{}) {
+	go passSignals(ctx, s[0], cmd.Signals)
+	go feed(s[1], cmd.Stdin)
+	drained = make(chan struct{})
+	go func() {
+		defer close(drained)
+		var both sync.WaitGroup
+		both.Go(func() { drain(cmd.Stdout, s[2]) })
+		both.Go(func() { drain(cmd.Stderr, s[3]) })
+		both.Wait()
+	}()
+	return drained
 }
 
 func passSignals(ctx context.Context, control io.Writer, signals <-chan os.Signal) {
