@@ -29,6 +29,13 @@ func (s *Session) Probes(text string, like Probe) ([]*Probe, error) {
 	return []*Probe{&like}, nil
 }
 
+// CheckPlace returns a *PlaceError if text is not in the command line's grammar.
+// It asks no kernel.
+func CheckPlace(text string) error {
+	_, err := place.Parse(text)
+	return err
+}
+
 // PlaceError is a place that is not in the grammar.
 type PlaceError = place.Error
 

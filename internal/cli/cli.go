@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,10 @@ func newRoot(io Streams) *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          helpOrUnknown,
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(io.In)
 	root.SetOut(io.Out)
@@ -77,6 +82,18 @@ func newRoot(io Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.AddCommand(newTrace(), newLab(), newDoctor(), newList(), newGuard())
 	return root
+}
+
+// helpOrUnknown is what ktrap does when no command is named, or none that it has.
+func helpOrUnknown(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return root.Help()
+	}
+	hint := ""
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = " (did you mean " + strings.Join(near, " or ") + "?)"
+	}
+	return usagef("unknown command %q%s", args[0], hint)
 }
 
 // flagError words a value that a flag can't take; the library's own words name

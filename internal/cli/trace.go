@@ -50,7 +50,7 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 		Example: traceExamples,
 		Args:    atLeastOnePlace,
 		RunE: func(cmd *cobra.Command, places []string) error {
-			if err := t.check(cmd.Flags()); err != nil {
+			if err := t.check(cmd.Flags(), places); err != nil {
 				return usageError{err}
 			}
 			return t.run(cmd.Context(), places, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
@@ -75,7 +75,12 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 }
 
 // check finds the mistakes that need no kernel to be found.
-func (t *tracing) check(set *pflag.FlagSet) error {
+func (t *tracing) check(set *pflag.FlagSet, places []string) error {
+	for _, text := range places {
+		if err := ktrap.CheckPlace(text); err != nil {
+			return err
+		}
+	}
 	for name, wrong := range map[string]bool{"count": t.count == 0, "duration": t.duration <= 0, "pid": t.like.PID == 0} {
 		if wrong && set.Changed(name) {
 			return fmt.Errorf("--%s must be above 0", name)
@@ -138,10 +143,6 @@ func (t *tracing) probes(s *ktrap.Session, places []string) ([]*ktrap.Probe, err
 	var probes []*ktrap.Probe
 	for _, text := range places {
 		some, err := s.Probes(text, t.like)
-		var malformed *ktrap.PlaceError
-		if errors.As(err, &malformed) {
-			return nil, usageError{err}
-		}
 		if err != nil {
 			return nil, err
 		}
