@@ -100,12 +100,19 @@ type Frame struct {
 // Stack is set.
 func (e *Event) Stack() []Frame {
 	addrs := e.Registration.typed.StackOf(e.record)
+	if len(addrs) > 0 && e.Kind == Pre && addrs[0]-e.Addr <= maxTrap {
+		addrs[0] = e.Addr
+	}
 	frames := make([]Frame, len(addrs))
 	for i, addr := range addrs {
 		frames[i] = frame(e.Registration.session.symbols, addr)
 	}
 	return frames
 }
+
+// maxTrap is how far behind the probed place a stack may begin, bytes: behind the
+// breakpoint, the jump or the call to ftrace that is there instead.
+const maxTrap = 5
 
 func frame(live *symbols.Live, addr uint64) Frame {
 	f := Frame{Addr: addr}

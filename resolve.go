@@ -204,6 +204,9 @@ func (s *Session) function(r *Registration) (*btf.Spec, btf.ID, error) {
 	if !indexed || r.sym.Module != "" {
 		ids = spec.Funcs(name)
 	}
+	if len(ids) == 0 && r.sym.Module == "" {
+		ids = s.aliased(spec, r.sym)
+	}
 	switch {
 	case len(ids) == 1:
 		return spec, ids[0], nil
@@ -213,6 +216,21 @@ func (s *Session) function(r *Registration) (*btf.Spec, btf.ID, error) {
 		return nil, 0, fmt.Errorf("%s is a copy that the compiler changed: its arguments are not those of the source", name)
 	}
 	return nil, 0, fmt.Errorf("BTF does not know %s", name)
+}
+
+// aliased finds the functions of BTF that have another name of the same place:
+// __x64_sys_getppid is __do_sys_getppid.
+func (s *Session) aliased(spec *btf.Spec, sym symbols.Symbol) []btf.ID {
+	aliases, err := s.symbols.Aliases(sym.Addr)
+	if err != nil {
+		return nil
+	}
+	for _, other := range aliases {
+		if ids := spec.Funcs(other.Name); len(ids) > 0 {
+			return ids
+		}
+	}
+	return nil
 }
 
 // indexFunctions looks up the functions of many probes in one pass over BTF.

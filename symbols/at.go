@@ -23,6 +23,21 @@ func (l *Live) At(addr uint64) (s Symbol, offset uint64, ok bool) {
 	return Symbol{}, 0, false
 }
 
+// Aliases returns the symbols of the kernel proper that lie at addr, in the
+// order of its table. The first call reads the table, some 3 MB.
+func (l *Live) Aliases(addr uint64) ([]Symbol, error) {
+	kernel, err := l.kernel()
+	if err != nil {
+		return nil, err
+	}
+	var all []Symbol
+	i, ok := kallsyms.Holding(kernel, addr)
+	for ; ok && i < kernel.Len() && kernel.Addr(i) == addr; i++ {
+		all = append(all, Symbol(kernel.Symbol(i)))
+	}
+	return all, nil
+}
+
 func holding(t table, addr uint64) (Symbol, bool) {
 	i, ok := kallsyms.Holding(t, addr)
 	if !ok {

@@ -292,3 +292,23 @@ func withoutCore(t *testing.T) *Live {
 	}
 	return Open(Options{Proc: dir})
 }
+
+func TestAPlacesNamesAreAllFound(t *testing.T) {
+	live := Open(Options{})
+	defer live.Close()
+	one, err := live.Lookup("", "__x64_sys_getppid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := live.Aliases(one[0].Addr)
+	var names []string
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	if !slices.Contains(names, "__x64_sys_getppid") || !slices.Contains(names, "__do_sys_getppid") {
+		t.Errorf("at %#x are %v, %v; want __x64_sys_getppid and __do_sys_getppid", one[0].Addr, names, err)
+	}
+	if none, err := live.Aliases(one[0].Addr + 1); len(none) != 0 || err != nil {
+		t.Errorf("inside the function are %v, %v", none, err)
+	}
+}

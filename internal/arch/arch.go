@@ -15,7 +15,7 @@ type Arch struct {
 	Name     string // GOARCH
 	Regs     []Reg  // in the order a register dump shows them
 	Args     []int  // indexes into Regs: integer arguments in order
-	Ret      int    // index into Regs: the return value
+	Rets     []int  // indexes into Regs: a returned value of up to 16 bytes
 	IP       int    // index into Regs: the instruction pointer
 	SP       int    // index into Regs: the stack pointer
 	RegsSize int    // size of struct pt_regs, bytes
@@ -35,7 +35,7 @@ var AMD64 = &Arch{
 		{"orig_ax", 120}, {"cs", 136}, {"ss", 160},
 	},
 	Args:     []int{8, 7, 6, 5, 10, 11},
-	Ret:      3,
+	Rets:     []int{3, 6},
 	IP:       0,
 	SP:       1,
 	RegsSize: 168,

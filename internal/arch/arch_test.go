@@ -38,7 +38,7 @@ func TestRegisterRolesNameTheRegistersOfTheABI(t *testing.T) {
 	if diff := cmp.Diff([]string{"di", "si", "dx", "cx", "r8", "r9"}, args); diff != "" {
 		t.Error(diff)
 	}
-	if a.Regs[a.Ret].Name != "ax" || a.Regs[a.IP].Name != "ip" || a.Regs[a.SP].Name != "sp" {
-		t.Errorf("ret, ip, sp are %s, %s, %s", a.Regs[a.Ret].Name, a.Regs[a.IP].Name, a.Regs[a.SP].Name)
+	if a.Regs[a.Rets[0]].Name != "ax" || a.Regs[a.Rets[1]].Name != "dx" || a.Regs[a.IP].Name != "ip" || a.Regs[a.SP].Name != "sp" {
+		t.Errorf("ret, ip, sp are %v, %s, %s", a.Rets, a.Regs[a.IP].Name, a.Regs[a.SP].Name)
 	}
 }

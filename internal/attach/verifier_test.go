@@ -28,9 +28,9 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 		"arguments":        {Args: args},
 		"memory":           {Args: args, Reads: memory},
 		"registers, stack": {Regs: true, Frames: 127},
-		"the return value": {Ret: true, Reads: []capture.Read{{Arg: capture.RetWord, Offsets: []int{0}, Size: 8}}},
+		"the return value": {Ret: 2, Reads: []capture.Read{{Arg: capture.RetWord, Offsets: []int{0}, Size: 8}}},
 		"a filter":         {Args: args, Filter: capture.Filter{PID: 1, Comm: "fifteen letters"}},
-		"all of it":        {Args: args, Ret: true, Regs: true, Reads: memory, Frames: 64, Filter: capture.Filter{PID: 1 << 31, Comm: "x"}},
+		"all of it":        {Args: args, Ret: 2, Regs: true, Reads: memory, Frames: 64, Filter: capture.Filter{PID: 1 << 31, Comm: "x"}},
 	} {
 		for _, target := range []capture.Target{
 			{Arch: arch.AMD64, Context: object.Kprobe, Points: 3, Index: 2},

@@ -201,15 +201,15 @@ func (e *emitter) words() {
 			e.slots(e.l.Args[0], 0, n)
 		}
 	case object.Fexit:
-		if e.u.Ret {
-			e.slots(e.l.Ret, e.u.Before, 1)
+		if e.u.Ret > 0 {
+			e.slots(e.l.Ret, e.u.Before, 1) // a trampoline keeps no second word
 		}
 	default:
 		for i, loc := range e.u.Args {
 			e.argument(e.l.Args[i], loc)
 		}
-		if e.u.Ret {
-			e.copyWord(e.l.Ret, e.t.Arch.Regs[e.t.Arch.Ret].Offset)
+		for i, r := range e.t.Arch.Rets[:e.u.Ret] {
+			e.copyWord(e.l.Ret+8*i, e.t.Arch.Regs[r].Offset)
 		}
 	}
 	if e.u.Regs {

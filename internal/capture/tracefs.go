@@ -119,8 +119,8 @@ func (w *fetcher) words() {
 			w.word(w.argument(loc, 8*word), w.layout.Args[i]+8*word)
 		}
 	}
-	if w.unit.Ret {
-		w.word(w.register(w.arch.Ret), w.layout.Ret)
+	for i, r := range w.arch.Rets[:w.unit.Ret] {
+		w.word(w.register(r), w.layout.Ret+8*i)
 	}
 	if w.unit.Regs {
 		for i, r := range w.arch.Regs {
@@ -148,7 +148,7 @@ func at(offset int, expr string) string { return fmt.Sprintf("%+d(%s)", offset, 
 
 // read is what r reads, from its byte number from on.
 func (w *fetcher) read(r Read, from int) string {
-	expr := w.register(w.arch.Ret)
+	expr := w.register(w.arch.Rets[0])
 	if r.Arg != RetWord {
 		expr = w.argument(w.unit.Args[r.Arg], r.Word)
 	}

@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ktrap/internal/arch"
@@ -84,8 +85,8 @@ func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 // registers records raw words, named as the registers are.
 func (t *Typed) registers(w Want) {
 	if w.Return {
-		t.Ret = true
-		t.Values = []Value{word(t.arch.Regs[t.arch.Ret].Name, RetWord)}
+		t.Ret = 1
+		t.Values = []Value{word(t.arch.Regs[t.arch.Rets[0]].Name, RetWord)}
 		return
 	}
 	t.Args = t.arch.Place(make([]int, len(t.arch.Args)))
@@ -103,27 +104,28 @@ func (t *Typed) function(s *btf.Spec, fn btf.ID, w Want) error {
 	if err != nil {
 		return err
 	}
-	sizes := make([]int, len(proto.Params))
-	for i, p := range proto.Params {
-		sizes[i] = int(p.Size)
+	ret, err := s.Strip(proto.Return)
+	if err != nil {
+		return err
 	}
-	t.Args = t.arch.Place(sizes)
-	t.Direct = true
+	t.place(proto.Params, ret)
+	t.Direct = ret.Size <= 8
 	for _, loc := range t.Args {
 		t.Direct = t.Direct && loc.Words == 1 && loc.Reg != arch.OnStack
 	}
 	roots := proto.Params
 	if w.Return {
-		if roots, err = t.returned(s, proto); err != nil {
-			return err
-		}
+		roots = t.returned(proto.Return, ret)
 	}
 	for i, p := range roots {
 		if err := t.root(s, i, p, w); err != nil {
 			return err
 		}
 	}
-	for _, path := range w.Show {
+	for i, path := range w.Show {
+		if slices.Contains(w.Show[:i], path) {
+			continue
+		}
 		if err := t.show(s, roots, path); err != nil {
 			return err
 		}
@@ -131,19 +133,34 @@ func (t *Typed) function(s *btf.Spec, fn btf.ID, w Want) error {
 	return nil
 }
 
-// returned makes the returned value, if there is one, the root of all paths.
-func (t *Typed) returned(s *btf.Spec, proto btf.Proto) ([]btf.Param, error) {
-	ret, err := s.Strip(proto.Return)
-	if err != nil {
-		return nil, err
+// inMemory is from how many bytes on a returned struct is written to memory whose
+// address the caller passes as a first, hidden argument, and gets back.
+const inMemory = 17
+
+// place finds where the arguments are.
+func (t *Typed) place(params []btf.Param, ret btf.Type) {
+	sizes := make([]int, 0, len(params)+1)
+	if ret.Size >= inMemory {
+		sizes = append(sizes, 8)
 	}
-	t.Direct = t.Direct && ret.Size <= 8
+	for _, p := range params {
+		sizes = append(sizes, int(p.Size))
+	}
+	locs := t.arch.Place(sizes)
+	t.Args = locs[len(locs)-len(params):]
+}
+
+// returned makes the returned value, if there is one, the root of all paths.
+func (t *Typed) returned(id btf.ID, ret btf.Type) []btf.Param {
 	t.Before, t.Args = len(t.Args), nil
 	if ret.Kind == btf.Void {
-		return nil, nil
+		return nil
 	}
-	t.Ret = true
-	return []btf.Param{{Name: "retval", Type: proto.Return, Kind: ret.Kind, Size: ret.Size}}, nil
+	t.Ret = 1
+	if ret.Size > 8 && ret.Size < inMemory {
+		t.Ret = 2
+	}
+	return []btf.Param{{Name: "retval", Type: id, Kind: ret.Kind, Size: ret.Size}}
 }
 
 // root adds an argument or the returned value, with the text or, on request, the
@@ -155,6 +172,8 @@ func (t *Typed) root(s *btf.Spec, i int, p btf.Param, w Want) error {
 	}
 	v := Value{Decoder: d, Name: p.Name, arg: t.argument(i), read: none}
 	switch {
+	case v.arg == RetWord && p.Size >= inMemory:
+		v.read = t.read(Read{Arg: RetWord, Offsets: []int{0}, Size: min(int(p.Size), structSize)})
 	case s.CharPointer(p.Type):
 		v.read, v.text = t.read(Read{Arg: v.arg, Offsets: []int{0}, Size: textSize, String: true}), true
 	case w.Structs:
@@ -168,7 +187,7 @@ func (t *Typed) root(s *btf.Spec, i int, p btf.Param, w Want) error {
 }
 
 func (t *Typed) argument(i int) int {
-	if t.Ret {
+	if t.Ret > 0 {
 		return RetWord
 	}
 	return i
@@ -202,10 +221,13 @@ func (t *Typed) show(s *btf.Spec, roots []btf.Param, path string) error {
 	if err != nil {
 		return err
 	}
-	v := Value{Decoder: d, Name: path, arg: t.argument(p.Root), word: int(p.Offsets[0]), read: none}
-	offsets := make([]int, 0, len(p.Offsets))
-	for _, o := range p.Offsets[1:] {
+	v := Value{Decoder: d, Name: path, arg: t.argument(p.Root), read: none}
+	offsets := make([]int, 0, len(p.Offsets)+1)
+	for _, o := range p.Offsets {
 		offsets = append(offsets, int(o))
+	}
+	if v.arg != RetWord || roots[p.Root].Size < inMemory {
+		v.word, offsets = offsets[0], offsets[1:]
 	}
 	v.text = s.CharPointer(p.Type)
 	switch {
@@ -232,11 +254,11 @@ func (t *Typed) read(r Read) int {
 // Bytes returns what v's decoder takes of a record: its value's bytes, and the
 // text that was read behind it.
 func (t *Typed) Bytes(record []byte, v Value) ([]byte, value.Str) {
-	from := t.layout.Ret
+	from, words := t.layout.Ret, t.Ret
 	if v.arg != RetWord {
-		from = t.layout.Args[v.arg]
+		from, words = t.layout.Args[v.arg], t.Args[v.arg].Words
 	}
-	raw := record[from+v.word:]
+	raw := record[from+v.word : from+8*words]
 	if v.read == none {
 		return raw, value.Str{}
 	}

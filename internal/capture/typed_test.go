@@ -18,6 +18,8 @@ import (
 //	int open_file(struct file *f, const char *path, unsigned long size);
 //	void close_all(void);
 //	struct pair { long a, b; };
+//	struct pair both(int fd);
+//	struct big { long all[4]; } huge(int fd);
 //	long seven(long, long, long, long, long, long, int flags, struct pair p);
 func sample(t *testing.T) *btf.Spec {
 	t.Helper()
@@ -32,6 +34,7 @@ func sample(t *testing.T) *btf.Spec {
 		{Name: "next", Type: &cilium.Pointer{Target: file}, Offset: 128},
 	}
 	pair := &cilium.Struct{Name: "pair", Size: 16, Members: []cilium.Member{{Name: "a", Type: long}, {Name: "b", Type: long, Offset: 64}}}
+	big := &cilium.Struct{Name: "big", Size: 32, Members: []cilium.Member{{Name: "all", Type: &cilium.Array{Index: integer, Type: long, Nelems: 4}}}}
 	seven := []cilium.FuncParam{}
 	for range 6 {
 		seven = append(seven, cilium.FuncParam{Type: long})
@@ -44,6 +47,8 @@ func sample(t *testing.T) *btf.Spec {
 			{Name: "size", Type: size},
 		}}},
 		&cilium.Func{Name: "close_all", Type: &cilium.FuncProto{Return: &cilium.Void{}}},
+		&cilium.Func{Name: "both", Type: &cilium.FuncProto{Return: pair, Params: []cilium.FuncParam{{Name: "fd", Type: integer}}}},
+		&cilium.Func{Name: "huge", Type: &cilium.FuncProto{Return: big, Params: []cilium.FuncParam{{Name: "fd", Type: integer}}}},
 		&cilium.Func{Name: "seven", Type: &cilium.FuncProto{Return: long, Params: seven}},
 	}, nil)
 	if err != nil {
@@ -81,7 +86,7 @@ func fill(typed *Typed, words []uint64, ret uint64, reads ...[]byte) []byte {
 	for i, w := range words {
 		le.PutUint64(record[typed.layout.Args[0]+8*i:], w)
 	}
-	if typed.Ret {
+	if typed.Ret > 0 {
 		le.PutUint64(record[typed.layout.Ret:], ret)
 	}
 	for i, r := range reads {
@@ -141,8 +146,33 @@ func TestAReturnHasItsValueOrNone(t *testing.T) {
 	if got := texts(typed, fill(typed, nil, minusTwo), typed.Values); len(got) != 1 || got[0] != "retval=-2" || typed.Before != 3 {
 		t.Errorf("%q behind %d arguments, want retval=-2 behind 3", got, typed.Before)
 	}
-	if typed = checked(t, "close_all", Want{Return: true}); len(typed.Values) != 0 || typed.Ret {
+	if typed = checked(t, "close_all", Want{Return: true}); len(typed.Values) != 0 || typed.Ret > 0 {
 		t.Errorf("a function that returns nothing has %d values", len(typed.Values))
+	}
+}
+
+func TestAReturnedStructIsInTwoRegistersOrInMemory(t *testing.T) {
+	typed := checked(t, "both", Want{Return: true, Regs: true})
+	record := fill(typed, nil, 1)
+	le.PutUint64(record[typed.layout.Ret+8:], 2)
+	le.PutUint64(record[typed.layout.Regs:], 99)
+	if diff := cmp.Diff([]string{"retval={.a=1, .b=2}"}, texts(typed, record, typed.Values)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	typed = checked(t, "huge", Want{Return: true})
+	var all []byte
+	for n := range 4 {
+		all = le.AppendUint64(all, uint64(n+1))
+	}
+	record = fill(typed, nil, 0xffff888000001000, all)
+	if diff := cmp.Diff([]string{"retval={.all=[1, 2, 3, 4]}"}, texts(typed, record, typed.Values)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if typed.Direct {
+		t.Error("a trampoline would serve a function that returns by memory")
+	}
+	if args := checked(t, "huge", Want{}).Args; args[0].Reg != 1 {
+		t.Errorf("the first argument is at %+v, want the second register: the first has the returned struct's address", args[0])
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // Unit is what one hit's record holds, independent of how the hit is caught.
 type Unit struct {
 	Args   []arch.Loc // where each argument is; its words are recorded raw
-	Ret    bool       // the word a function returns
+	Ret    int        // how many words of what a function returns: 0 to 2
 	Before int        // how many arguments stand before it in a trampoline's context
 	Regs   bool       // struct pt_regs, whole
 	Reads  []Read     // memory, read when the probe hits
@@ -82,7 +82,7 @@ func (u *Unit) LayOut(a *arch.Arch) Layout {
 	for i, loc := range u.Args {
 		l.Args[i] = take(true, 8*loc.Words)
 	}
-	l.Ret = take(u.Ret, 8)
+	l.Ret = take(u.Ret > 0, 8*u.Ret)
 	l.Regs = take(u.Regs, a.RegsSize)
 	for i, r := range u.Reads {
 		l.Reads[i] = take(true, r.Size)

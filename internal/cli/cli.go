@@ -130,6 +130,9 @@ func exitCode(err error, stderr io.Writer) int {
 		return exitDone
 	case errors.As(err, &code):
 		return int(code)
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "ktrap: interrupted; nothing stays armed")
+		return exitFailed
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "ktrap: %v\n", err)
 		return exitUsage
