@@ -144,7 +144,7 @@ func TestALookUpReadsLittle(t *testing.T) {
 		ask               func(*Live) error
 		ordered, elsewise int // bytes at most, by whether the kernel's names are in order
 	}{
-		{"Lookup", func(l *Live) error { _, err := l.Lookup("", "unix_stream_connect"); return err }, 128 << 10, 8 << 20},
+		{"Lookup", func(l *Live) error { _, err := l.Lookup("", "unix_stream_connect"); return err }, 256 << 10, 8 << 20},
 		{"Match", func(l *Live) error { _, err := l.Match("", "vfs_rea*"); return err }, 1 << 20, 8 << 20},
 		{"a miss", func(l *Live) error { l.Lookup("", "unix_stream_conect"); return nil }, 6 << 20, 8 << 20},
 	} {

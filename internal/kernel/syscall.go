@@ -91,11 +91,15 @@ func infoLength(fd int) (int, error) {
 }
 
 func bpf[T any](command uintptr, attr *T) (int, error) {
-	result, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
-	if errno != 0 {
-		return -1, errno
+	for {
+		result, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
+		switch {
+		case errno == 0:
+			return int(result), nil
+		case errno != unix.EAGAIN && errno != unix.EINTR: // a signal of the Go scheduler came between
+			return -1, errno
+		}
 	}
-	return int(result), nil
 }
 
 // verdict turns the error of what was tried into an answer; EINVAL means that
