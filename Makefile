@@ -4,7 +4,7 @@ KERNELS = 5.10 6.1 6.12 7.3
 QEMU = qemu-system-x86_64=qemu-system-x86
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: try test test-deep build lint kernels
+.PHONY: try test test-deep build lint kernels bench-start
 
 # A real kernel in a throwaway machine, at work, with a probe in it.
 try: build
@@ -39,3 +39,8 @@ lint:
 kernels: build
 	@scripts/setup.sh $(QEMU) gcc=gcc,libc6-dev
 	@for kernel in $(KERNELS); do bin/ktrap lab --fetch -k $$kernel >/dev/null || exit 1; done
+
+# ktrap beside its peers, on one kernel: see internal/bench for what is measured.
+bench-start: build
+	@scripts/setup.sh $(QEMU) bpftrace=bpftrace
+	@CGO_ENABLED=0 go run ./internal/bench start

@@ -1,0 +1,103 @@
+// Command bench measures ktrap beside its peers in one throwaway machine.
+//
+// It promises figures that anyone can repeat: all tools run one after the
+// other in one boot of one kernel, and are measured by a process beside them
+// that goes by what the kernel does, not by what a tool says:
+//
+//	host                       machine
+//	bench start ─ boots ─▶ bench -inside start ─ starts ─▶ ktrap, bpftrace
+//	   table  ◀── JSON ──────── runs            ◀─ watches
+//
+// A tool counts as attached once the first bytes of the probed function have
+// changed in the kernel's memory. "start" runs on one processor whose clock
+// advances a nanosecond an instruction, so that milliseconds there are counts
+// and repeat on any host; "events" needs two processors and takes the host's
+// time. Either ends with exit code 1 if ktrap misses its target.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"text/tabwriter"
+
+	"golang.org/x/sys/unix"
+
+	"ktrap/lab"
+)
+
+type options struct {
+	name   string // of the benchmark
+	kernel string
+	ktrap  string
+	runs   int
+	json   bool
+}
+
+// results are what a benchmark has found out.
+type results interface {
+	table(*tabwriter.Writer)
+	check() error // is ktrap's target met?
+}
+
+// A benchmark has a half that measures, in a machine, and one that judges.
+type benchmark struct {
+	machine lab.Config
+	peers   []peer
+	measure func(runs int) results
+	empty   func() results // to decode into
+}
+
+var benchmarks = map[string]benchmark{
+	"start": {lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.kernel, "k", lab.DefaultKernel, "kernel to run on")
+	flag.StringVar(&o.ktrap, "ktrap", "bin/ktrap", "the ktrap to measure")
+	flag.IntVar(&o.runs, "runs", 5, "runs of each tool, after one that warms up")
+	flag.BoolVar(&o.json, "json", false, "print every run as JSON")
+	inside := flag.Bool("inside", false, "measure here: what the machine is given to run")
+	flag.Parse()
+	o.name = flag.Arg(0)
+	bench, ok := benchmarks[o.name]
+	if !ok || o.runs < 1 {
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-json] start|events")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	err := error(nil)
+	if *inside {
+		err = json.NewEncoder(os.Stdout).Encode(bench.measure(o.runs))
+	} else {
+		err = o.judge(ctx, bench)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func (o options) judge(ctx context.Context, bench benchmark) error {
+	measured, err := o.boot(ctx, bench)
+	if err != nil {
+		return err
+	}
+	r := bench.empty()
+	if err := json.Unmarshal(measured, r); err != nil {
+		return fmt.Errorf("read what the machine measured: %w", err)
+	}
+	if o.json {
+		os.Stdout.Write(measured)
+		return r.check()
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	r.table(w)
+	return errors.Join(w.Flush(), r.check())
+}
