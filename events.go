@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"ktrap/internal/capture"
@@ -22,8 +23,8 @@ func (s *Session) Events(ctx context.Context) iter.Seq2[*Event, error] {
 			return
 		}
 		for ctx.Err() == nil {
-			batch, _ := s.stream.Next(ctx)
-			if !s.deliver(batch, yield) {
+			batch, more := s.stream.Next(ctx)
+			if !s.deliver(batch, yield) || !more {
 				return
 			}
 		}
@@ -45,9 +46,9 @@ func (s *Session) drain(yield func(*Event, error) bool) {
 	defer cancel()
 	for deadline.Err() == nil && !s.settled() {
 		soon, cancel := context.WithTimeout(deadline, time.Millisecond)
-		batch, _ := s.stream.Next(soon)
+		batch, more := s.stream.Next(soon)
 		cancel()
-		if !s.deliver(batch, yield) {
+		if !s.deliver(batch, yield) || !more {
 			return
 		}
 	}
@@ -64,13 +65,15 @@ func (s *Session) drain(yield func(*Event, error) bool) {
 func (s *Session) settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range s.regs {
-		t, err := r.batch.set.Tally(r.index)
-		if err == nil && t.Hits-t.Unarmed-t.Filtered-t.Full != r.taken {
-			return false
-		}
+	return !slices.ContainsFunc(s.regs, func(r *Registration) bool { return !r.settled() })
+}
+
+func (r *Registration) settled() bool {
+	if r.final {
+		return true
 	}
-	return true
+	t, err := r.batch.set.Tally(r.index)
+	return err != nil || t.Hits-t.Unarmed-t.Filtered-t.Full == r.taken.Load()
 }
 
 // deliver turns records into events, calls their handlers and yields them.
@@ -79,12 +82,12 @@ func (s *Session) deliver(batch iter.Seq[[]byte], yield func(*Event, error) bool
 	for record := range batch {
 		h := capture.ParseHeader(record)
 		r := s.registration(h.Probe)
-		r.taken++
+		r.taken.Add(1)
 		if !on {
 			continue
 		}
 		ev := s.event(r, h, bytes.Clone(record))
-		r.delivered++
+		r.delivered.Add(1)
 		if handler := r.handler(); handler != nil {
 			handler.call(ev)
 		}

@@ -32,25 +32,26 @@ type Ledger struct {
 func (r *Registration) Ledger() (Ledger, error) {
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()
-	if !r.session.closed {
+	delivered := r.delivered.Load() // first, since it grows after the hits do
+	if !r.final {
 		if err := r.settle(); err != nil {
 			return Ledger{}, err
 		}
 	}
-	return r.ledger(), nil
+	return r.ledger(delivered), nil
 }
 
-func (r *Registration) ledger() Ledger {
+func (r *Registration) ledger(delivered uint64) Ledger {
 	t, m := r.last, r.misses
 	seen := t.Hits - t.Unarmed
 	l := Ledger{
 		Place:     r.Place(),
 		Addr:      r.Addr,
 		Mechanism: r.Mechanism(),
-		Delivered: r.delivered,
+		Delivered: delivered,
 		Filtered:  t.Filtered,
 		Full:      t.Full,
-		Cut:       seen - t.Filtered - t.Full - r.delivered,
+		Cut:       seen - t.Filtered - t.Full - delivered,
 	}
 	l.MissesKnown = m.Known && (r.shared == 1 || m.Missed+m.Recursion == 0)
 	if l.MissesKnown {

@@ -69,9 +69,13 @@ func register(t *testing.T, s *ktrap.Session, probes ...*ktrap.Probe) []*ktrap.R
 	return regs
 }
 
-// during collects the events of s while do runs.
-func during(t *testing.T, s *ktrap.Session, do func()) []*ktrap.Event {
+// during registers what is to be there first, and collects the events of s while
+// do runs.
+func during(t *testing.T, s *ktrap.Session, do func(), first ...*ktrap.Probe) []*ktrap.Event {
 	t.Helper()
+	if len(first) > 0 {
+		register(t, s, first...)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
@@ -211,6 +215,60 @@ func TestTheSymbolCanBeChangedWhileEventsAreRead(t *testing.T) {
 	got := places(events)
 	if diff := cmp.Diff(map[string]int{umask: 3, "__x64_sys_getpgid": 1}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestChangingProbesForLongHoldsNothing(t *testing.T) {
+	s := open(t)
+	pid := uint32(os.Getpid())
+	files := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		return len(fds)
+	}
+	var before, after int
+	events := during(t, s, func() {
+		for i := range 20 {
+			regs, err := s.Register(t.Context(), &ktrap.Probe{Symbol: umask, PID: pid})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			callUmask(1)
+			must(t, regs[0].Unregister())
+			time.Sleep(20 * time.Millisecond) // for the event to be read
+			if i == 2 {
+				before = files()
+			}
+		}
+		after = files()
+	}, &ktrap.Probe{Symbol: "vfs_fsync", PID: pid})
+	if len(events) != 20 || after > before+3 {
+		t.Errorf("%d events, want 20; %d files were open after 3 changes and %d after 20", len(events), before, after)
+	}
+	if ledgers, err := s.Ledgers(); err != nil || len(ledgers) != 21 || ledgers[1].Delivered != 1 {
+		t.Errorf("%d ledgers, %v: %+v", len(ledgers), err, ledgers)
+	}
+}
+
+func TestClosingASessionEndsTheLoopOverItsEvents(t *testing.T) {
+	s := open(t)
+	register(t, s, &ktrap.Probe{Symbol: umask, PID: uint32(os.Getpid())})
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		for range s.Events(t.Context()) {
+		}
+	}()
+	callUmask(100)
+	must(t, s.Close())
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the loop still runs")
+	}
+	if _, err := s.Register(t.Context(), &ktrap.Probe{Symbol: umask}); err == nil {
+		t.Error("a closed session took a probe")
 	}
 }
 

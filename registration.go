@@ -2,6 +2,7 @@ package ktrap
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"ktrap/internal/attach"
 	"ktrap/internal/btf"
@@ -28,10 +29,11 @@ type Registration struct {
 	index   int // in the batch
 	gone    bool
 
-	delivered uint64       // events that the loop over Events yielded
-	taken     uint64       // records that came out of the ring
-	full      []uint64     // by CPU: losses that records have told of
-	last      attach.Tally // the counts when it was closed
+	delivered atomic.Uint64 // events that the loop over Events yielded
+	taken     atomic.Uint64 // records that came out of the ring
+	full      []uint64      // by CPU: losses that records have told of
+	final     bool          // what follows changes no more
+	last      attach.Tally  // the counts when they were last asked for
 	misses    attach.Misses
 	shared    int // how many registrations share misses
 }
@@ -102,7 +104,7 @@ func (r *Registration) Missed() (n uint64, ok bool) {
 	return l.Missed + l.Recursion, err == nil && l.MissesKnown
 }
 
-// settle takes the final counts before the set is closed.
+// settle takes the counts as they stand.
 func (r *Registration) settle() error {
 	var err error
 	if r.last, err = r.batch.set.Tally(r.index); err != nil {

@@ -154,9 +154,13 @@ func (s *Session) rules() *site.Kernel {
 // typed decides what a hit of r records, and what the plan has to know of it.
 func (s *Session) typed(r *Registration) (plan.Point, error) {
 	point := plan.Point{Entry: r.entry, Return: r.probe.Return, Regs: r.probe.Regs, Stack: r.probe.Stack}
-	spec, id, err := s.function(r)
-	if err != nil {
-		point.NoFunc = err.Error()
+	var spec *btf.Spec
+	var id btf.ID
+	if r.entry {
+		var err error
+		if spec, id, err = s.function(r); err != nil {
+			point.NoFunc = err.Error()
+		}
 	}
 	w := capture.Want{
 		Return:  r.probe.Return,
@@ -171,6 +175,7 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 	if r.probe.Show != "" {
 		w.Show = strings.Split(r.probe.Show, ",")
 	}
+	var err error
 	r.typed, err = capture.Check(spec, id, s.arch, w)
 	if err != nil {
 		return point, fmt.Errorf("%s: %w", r.Place(), err)

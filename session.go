@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -134,6 +135,9 @@ func (s *Session) Register(ctx context.Context, probes ...*Probe) ([]*Registrati
 	if s.closed {
 		return nil, errors.New("register: the session is closed")
 	}
+	if err := s.reap(); err != nil {
+		return nil, err
+	}
 	p, err := s.prepare(ctx, probes)
 	if err != nil {
 		return nil, err
@@ -145,10 +149,10 @@ func (s *Session) Register(ctx context.Context, probes ...*Probe) ([]*Registrati
 	if err != nil {
 		return nil, err
 	}
-	s.adopt(p, set)
 	if err := set.Arm(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, set.Close())
 	}
+	s.adopt(p, set)
 	return p.regs, nil
 }
 
@@ -261,16 +265,35 @@ func (s *Session) Close() error {
 	if s.stream != nil {
 		s.stream.Close()
 	}
-	for _, r := range s.regs {
-		err = errors.Join(err, r.settle())
+	for _, b := range s.batches {
+		err = errors.Join(err, b.close())
 	}
 	if s.ring != nil {
 		err = errors.Join(err, s.ring.Close())
 	}
-	for _, b := range s.batches {
-		err = errors.Join(err, b.set.Close())
-	}
 	return errors.Join(err, s.closeTracefs(), s.symbols.Close())
+}
+
+// reap lets go of the batches of which every probe is unregistered and every
+// record read, so that a session may change its probes for as long as it likes.
+func (s *Session) reap() (err error) {
+	s.batches = slices.DeleteFunc(s.batches, func(b *batch) bool {
+		if slices.ContainsFunc(b.regs, func(r *Registration) bool { return !r.gone || !r.settled() }) {
+			return false
+		}
+		err = errors.Join(err, b.close())
+		return true
+	})
+	return err
+}
+
+// close takes the final counts and lets go of everything.
+func (b *batch) close() (err error) {
+	for _, r := range b.regs {
+		err = errors.Join(err, r.settle())
+		r.final = true
+	}
+	return errors.Join(err, b.set.Close())
 }
 
 // plan options of this session.
