@@ -1,9 +1,9 @@
 package ktrap
 
 import (
-	"os"
 	"slices"
 
+	"ktrap/internal/kernel"
 	"ktrap/internal/probelist"
 	"ktrap/symbols"
 )
@@ -17,7 +17,7 @@ func (s *Session) code(sym symbols.Symbol) []byte {
 		return code
 	}
 	var code []byte
-	if !patched(sym) {
+	if !s.patched(sym) {
 		code, _ = s.symbols.Code(sym.Addr, int(sym.Size))
 	}
 	if s.codes == nil {
@@ -29,14 +29,11 @@ func (s *Session) code(sym symbols.Symbol) []byte {
 
 // patched tells whether a kprobe stands in the function that is no call of
 // ftrace's, which takes the place of an instruction of the same length.
-func patched(sym symbols.Symbol) bool {
-	f, err := os.Open("/sys/kernel/debug/kprobes/list")
-	if err != nil {
-		return false
+func (s *Session) patched(sym symbols.Symbol) bool {
+	if s.kprobes == nil {
+		s.kprobes = kernel.Kprobes()
 	}
-	defer f.Close()
-	probes, err := probelist.ParseKprobes(f)
-	return err != nil || slices.ContainsFunc(probes, func(p probelist.Probe) bool {
+	return slices.ContainsFunc(s.kprobes, func(p probelist.Probe) bool {
 		return !p.State.Ftrace && uint64(p.Addr)-sym.Addr < sym.Size
 	})
 }

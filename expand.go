@@ -7,6 +7,7 @@ import (
 
 	"ktrap/internal/kernel"
 	"ktrap/internal/place"
+	"ktrap/symbols"
 )
 
 // maxMatches bounds what one pattern may stand for: more probes than that slow
@@ -53,6 +54,9 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 		// Without the list the kernel itself tells, one function at a time.
 		s.traceable, _ = kernel.Traceable()
 	}
+	if s.matched == nil {
+		s.matched = map[name]symbols.Symbol{}
+	}
 	named := map[string]int{}
 	for _, m := range matches {
 		named[m.Name]++
@@ -64,6 +68,8 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 		probe.Module, probe.Symbol = m.Module, m.Name
 		if named[m.Name] > 1 {
 			probe.Module, probe.Symbol, probe.Addr = "", "", m.Addr
+		} else {
+			s.matched[name{m.Module, m.Name}] = m
 		}
 		if strings.HasSuffix(m.Name, ".cold") {
 			s.skipped = append(s.skipped, Skipped{&probe, errPart})

@@ -324,6 +324,39 @@ func TestAPatternsProbesTellTheirFunctionsApart(t *testing.T) {
 	}
 }
 
+func TestProbesOfOnePlaceEachSeeEveryHit(t *testing.T) {
+	s := open(t)
+	pid := uint32(os.Getpid())
+	var probes []*ktrap.Probe
+	for _, name := range []string{umask, umask, "__x64_sys_getpgid", "__x64_sys_getpriority", umask} {
+		probes = append(probes, &ktrap.Probe{Symbol: name, PID: pid})
+	}
+	regs := register(t, s, probes...)
+	during(t, s, func() { callUmask(10) })
+	for i, want := range []uint64{10, 10, 0, 0, 10} {
+		if l := ledger(t, regs[i]); l.Delivered != want {
+			t.Errorf("probe %d: %+v, want %d delivered", i, l, want)
+		}
+	}
+}
+
+func TestAPatternReachesFunctionsUnderEachOfTheirNames(t *testing.T) {
+	s := open(t)
+	probes, err := s.Probes("__*_sys_getppid", ktrap.Probe{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Plan(t.Context(), probes...); err != nil || len(probes) < 2 {
+		t.Errorf("%d probes, %v", len(probes), err)
+	}
+	for _, p := range probes {
+		p.Optional = false
+	}
+	if _, err := s.Plan(t.Context(), probes...); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestArgumentsAndResultsHaveNamesTypesAndValues(t *testing.T) {
 	s := open(t)
 	pid := uint32(os.Getpid())

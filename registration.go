@@ -19,6 +19,7 @@ type Registration struct {
 	session *Session
 	probe   Probe
 	sym     symbols.Symbol
+	asked   uint64 // the address that the probe means; Addr is where the kernel puts it
 	name    string // the place
 	entry   bool
 	funcID  btf.ID

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ktrap/internal/attach"
@@ -32,6 +33,7 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 		return nil, errors.New("register: no probes")
 	}
 	s.indexFunctions(probes)
+	s.kprobes = nil
 	p := new(prepared)
 	var errs []error
 	for _, probe := range probes {
@@ -83,7 +85,7 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	if err := verdict.Err(); err != nil {
 		return nil, point, err
 	}
-	r := &Registration{session: s, probe: *probe, sym: sym, Addr: verdict.Addr}
+	r := &Registration{session: s, probe: *probe, sym: sym, asked: addr, Addr: verdict.Addr}
 	r.entry = verdict.Entry || addr == sym.Addr
 	r.name = r.place()
 	r.full = make([]uint64, s.kernel.CPUs.Possible)
@@ -96,6 +98,9 @@ func (s *Session) find(probe *Probe) (symbols.Symbol, uint64, error) {
 	if probe.Addr != 0 {
 		sym, _, _ := s.symbols.At(probe.Addr)
 		return sym, probe.Addr, nil
+	}
+	if sym, matched := s.matched[name{probe.Module, probe.Symbol}]; matched {
+		return sym, sym.Addr + probe.Offset, nil
 	}
 	found, err := s.symbols.Lookup(probe.Module, probe.Symbol)
 	if err != nil {
@@ -123,18 +128,27 @@ func (s *Session) query(probe *Probe, sym symbols.Symbol, addr uint64) site.Quer
 	if in, err := s.symbols.InText(addr); err == nil {
 		q.InText = site.AnswerOf(in)
 	}
-	base, _, clone := strings.Cut(sym.Name, ".")
-	if clone {
+	if base, _, clone := strings.Cut(sym.Name, "."); clone {
 		if bases, err := s.symbols.Lookup(sym.Module, base); err == nil {
 			q.Func.Base = bases[0].Addr
 		}
 	}
 	if s.traceable != nil {
-		q.Func.Traceable = site.AnswerOf(
-			s.traceable[kernel.Function{Name: sym.Name, Module: sym.Module}] ||
-				s.traceable[kernel.Function{Name: base, Module: sym.Module}])
+		q.Func.Traceable = site.AnswerOf(s.canTrace(sym))
 	}
 	return q
+}
+
+// canTrace asks ftrace's list, which has one name of each place.
+func (s *Session) canTrace(sym symbols.Symbol) bool {
+	base, _, _ := strings.Cut(sym.Name, ".")
+	if s.traceable[kernel.Function{Name: sym.Name, Module: sym.Module}] || s.traceable[kernel.Function{Name: base, Module: sym.Module}] {
+		return true
+	}
+	aliases, err := s.symbols.Aliases(sym.Addr)
+	return err == nil && slices.ContainsFunc(aliases, func(other symbols.Symbol) bool {
+		return s.traceable[kernel.Function{Name: other.Name}]
+	})
 }
 
 // rules are the kernel's own lists of forbidden places, read once.
@@ -209,7 +223,7 @@ func (s *Session) function(r *Registration) (*btf.Spec, btf.ID, error) {
 	if !indexed || r.sym.Module != "" {
 		ids = spec.Funcs(name)
 	}
-	if len(ids) == 0 && r.sym.Module == "" {
+	if len(ids) == 0 && r.sym.Module == "" && !strings.Contains(name, ".") {
 		ids = s.aliased(spec, r.sym)
 	}
 	switch {
@@ -231,6 +245,9 @@ func (s *Session) aliased(spec *btf.Spec, sym symbols.Symbol) []btf.ID {
 		return nil
 	}
 	for _, other := range aliases {
+		if other.Name == sym.Name {
+			continue
+		}
 		if ids := spec.Funcs(other.Name); len(ids) > 0 {
 			return ids
 		}
@@ -327,7 +344,7 @@ func (s *Session) explain(r *Registration, refused *attach.Refused) error {
 	if s.traceable == nil {
 		s.traceable, _ = kernel.Traceable()
 	}
-	if err := site.Judge(s.query(&r.probe, r.sym, r.Addr)).Err(); err != nil {
+	if err := site.Judge(s.query(&r.probe, r.sym, r.asked)).Err(); err != nil {
 		return err
 	}
 	return fmt.Errorf("%s: %w", r.Place(), refused)

@@ -32,6 +32,7 @@ import (
 	"ktrap/internal/facts"
 	"ktrap/internal/kernel"
 	"ktrap/internal/plan"
+	"ktrap/internal/probelist"
 	"ktrap/internal/site"
 	"ktrap/internal/stream"
 	"ktrap/symbols"
@@ -80,10 +81,17 @@ type Session struct {
 	regs    []*Registration // by the number that records carry
 	batches []*batch
 	skipped []Skipped
+	// matched are the functions that patterns stood for: they need no look-up.
+	matched map[name]symbols.Symbol
+	// kprobes are those of the machine, read at most once for a set of probes.
+	kprobes []probelist.Probe
 	// traceable is what ftrace can reach, read when a pattern or a refusal asks.
 	traceable map[kernel.Function]bool
 	closed    bool
 }
+
+// name is a symbol's, in the module or, if that is empty, the kernel.
+type name struct{ module, symbol string }
 
 // types are the BTF opened so far.
 type types struct {

@@ -59,7 +59,7 @@ func (s *Session) carryOut(ctx context.Context, p *prepared) (armed, error) {
 		if err := s.openGroup(); err != nil {
 			return nil, err
 		}
-		job.Events, job.FaultsMissed = s.group, s.faultsMissed()
+		job.Events, job.FaultsMissed = s.group, s.faultsMissed
 	}
 	if s.buffer != nil {
 		return s.buffer.Attach(ctx, job)

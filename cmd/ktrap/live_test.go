@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -315,6 +316,55 @@ func TestWithoutTracefsProbesStillWork(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
 	if r := finish(t, cmd); r.code != 0 || strings.Count(r.out, "\n") != 1 {
 		t.Errorf("%v", r)
+	}
+}
+
+func TestAThreadsNameCannotForgeALine(t *testing.T) {
+	runtime.LockOSThread() // and never unlock: the thread ends with its name
+	if err := os.WriteFile("/proc/thread-self/comm", []byte("a\nb\x1b[31m"), 0); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan bool)
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		r := ktrap(t, "trace", "__x64_sys_umask", "--pid", fmt.Sprint(os.Getpid()), "--count", "1")
+		if strings.Count(r.out, "\n") != 1 || !strings.Contains(r.out, `"a\nb\x1b[31m"`) {
+			t.Errorf("%q", r.out)
+		}
+	}()
+	go func() { <-done; close(stop) }()
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			unix.Umask(0o22)
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func TestANamedPipeWithoutAReaderIsLeftAtASignal(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "ktrap", "trace", "vfs_read", "-o", pipe)
+	time.AfterFunc(time.Second, func() { cmd.Process.Signal(unix.SIGINT) })
+	if r := finish(t, cmd); r.code != 1 || !strings.Contains(r.errors, "interrupted") {
+		t.Errorf("%v", r)
+	}
+}
+
+func TestARefusalLeavesTheOutputFileAlone(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "keep")
+	if err := os.WriteFile(name, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ktrap(t, "trace", "nosuchfn", "-o", name)
+	if text, err := os.ReadFile(name); string(text) != "precious" {
+		t.Errorf("the file holds %q, %v", text, err)
 	}
 }
 

@@ -42,8 +42,9 @@ type Job struct {
 	Points []Point
 	Steps  []plan.Step
 	Events *Group // for tracefs events, if the steps have any
-	// FaultsMissed says that the kernel counts as missed a read that failed too.
-	FaultsMissed bool
+	// FaultsMissed tells whether the kernel counts as missed a read that failed
+	// too. It is asked only where there is something missed.
+	FaultsMissed func() bool
 }
 
 // Refused is a point that the kernel did not take.
@@ -135,15 +136,19 @@ func (s *Set) maps() (err error) {
 }
 
 // groups splits a step's points into those that one hook serves: all points of a
-// kprobe.multi link that record the same; otherwise each on its own.
+// kprobe.multi link that record the same, each of another function, since the
+// link finds the point by its function; otherwise each on its own.
 func (s *Set) groups(step plan.Step) [][]int {
 	if !multi(step.Mechanism) {
 		return slices.Collect(slices.Chunk(step.Points, 1))
 	}
 	var groups [][]int
 	at := map[string]int{}
+	times := map[uint64]int{}
 	for _, i := range step.Points {
-		key := fmt.Sprint(*s.job.Points[i].Unit)
+		p := s.job.Points[i]
+		key := fmt.Sprint(times[p.Func], *p.Unit)
+		times[p.Func]++
 		n, ok := at[key]
 		if !ok {
 			n = len(groups)
@@ -262,7 +267,7 @@ func (s *Set) Close() error {
 
 // RingSize is the size of the ring buffer, bytes: room for the hits of some
 // hundred milliseconds at full speed while the reader does not get to run.
-const RingSize = 8 << 20
+const RingSize = 16 << 20
 
 // NewRing makes the ring buffer that the points of a session share (5.8). Up to
 // 5.10 it counts against the locked-memory limit, which is raised for it.

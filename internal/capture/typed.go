@@ -28,6 +28,7 @@ const (
 	textSize   = 256  // of a string, with its NUL
 	structSize = 4096 // of a struct; its further members are missing
 	recordSize = 32 << 10
+	maxReads   = 64 // as many as Layout.Faults has bits
 )
 
 // Typed is a Unit with what its words and bytes mean.
@@ -74,6 +75,9 @@ func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(t.Reads) > maxReads {
+		return nil, fmt.Errorf("%d reads of memory are more than the %d that one record can hold: ask for less", len(t.Reads), maxReads)
 	}
 	t.layout = t.LayOut(a)
 	if t.layout.Size > recordSize {

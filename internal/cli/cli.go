@@ -51,10 +51,14 @@ type exitError int
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // Main runs the command named by args and returns the process's exit code.
-// The first SIGINT or SIGTERM cancels the command's context; what is armed is
+// The first SIGINT, SIGTERM or SIGHUP cancels the command's context; what is armed is
 // then detached and summed up.
 func Main(args []string, io Streams) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	// A reader of our output that goes away is an error of write, not our end.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -38,10 +39,10 @@ var errClosedPipe = errors.New("the output's reader has gone")
 
 // openOutput writes to the file of that name, or to stdout if it is empty. What
 // the file holds stays until begin.
-func openOutput(name string, stdout io.Writer) (*output, error) {
+func openOutput(ctx context.Context, name string, stdout io.Writer) (*output, error) {
 	o := &output{w: stdout, name: "the output", stop: make(chan struct{})}
 	if name != "" {
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+		f, err := openFile(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("write events to a file: %w", err)
 		}
@@ -50,6 +51,25 @@ func openOutput(name string, stdout io.Writer) (*output, error) {
 	o.buf = bufio.NewWriterSize(o.w, outputBuffer)
 	o.done.Go(o.flushing)
 	return o, nil
+}
+
+// openFile waits no longer than ctx for the reader of a named pipe.
+func openFile(ctx context.Context, name string) (*os.File, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+		done <- opened{f, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case o := <-done:
+		return o.f, o.err
+	}
 }
 
 // begin empties the file; a pipe or a device has nothing to empty.

@@ -114,7 +114,7 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) (err err
 	if err != nil {
 		return err
 	}
-	out, err := openOutput(t.output, io.Out)
+	out, err := openOutput(ctx, t.output, io.Out)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"ktrap/internal/facts"
+	"ktrap/internal/probelist"
 )
 
 // Blacklist returns the ranges in which the kernel refuses kprobes. It needs
@@ -16,6 +17,15 @@ func Blacklist() ([]facts.Range, error) {
 	}
 	defer f.Close()
 	return facts.ParseBlacklist(f)
+}
+
+// Kprobes lists the kprobes of the machine, whoever made them; none where they
+// can't be read. It needs root and debugfs.
+func Kprobes() []probelist.Probe {
+	var s probelist.Sources
+	// What can't be read is nothing that this list can tell.
+	_ = readKprobes(&s)
+	return append([]probelist.Probe{}, s.Kprobes...)
 }
 
 // Function names a traceable function.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"ktrap"
+	"ktrap/internal/value"
 )
 
 // Palette are the escapes that colour a line's parts; the zero Palette colours
@@ -29,7 +30,7 @@ func (p Palette) AppendText(dst []byte, ev *ktrap.Event) []byte {
 	dst = append(appendInt(dst, ev.CPU), ' ')
 	dst = append(appendInt(dst, ev.PID), '/')
 	dst = append(appendInt(dst, ev.TID), ' ')
-	dst = append(append(dst, ev.Comm...), ' ')
+	dst = append(appendComm(dst, ev.Comm), ' ')
 	dst = append(append(append(dst, p.place...), ev.Place...), p.reset...)
 	dst = p.values(append(dst, '('), ev.Args(), ", ")
 	dst = append(dst, ')')
@@ -46,6 +47,17 @@ func (p Palette) AppendText(dst []byte, ev *ktrap.Event) []byte {
 		dst = append(appendFrame(append(dst, "    "...), f), '\n')
 	}
 	return dst
+}
+
+// appendComm appends a thread's name. Threads name themselves: what could break
+// the line or steer the terminal is quoted.
+func appendComm(dst []byte, comm string) []byte {
+	for _, c := range []byte(comm) {
+		if c < ' ' || c > '~' {
+			return value.AppendTextString(dst, comm)
+		}
+	}
+	return append(dst, comm...)
 }
 
 func (p Palette) values(dst []byte, values []ktrap.Value, between string) []byte {

@@ -94,7 +94,7 @@ func (s *Stream) drain() {
 			s.end()
 			return
 		default:
-			s.wait(pause)
+			sleep(pause)
 			pause = min(2*pause, longPause)
 		}
 	}
@@ -154,11 +154,12 @@ func (s *Stream) stopping() bool {
 	}
 }
 
-func (s *Stream) wait(d time.Duration) {
-	select {
-	case <-s.stop:
-	case <-time.After(d):
-	}
+// sleep sleeps in the kernel, on this thread: a timer of the scheduler's would
+// first have to run on another thread, which has no priority.
+func sleep(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	// Waking early does no harm.
+	_ = unix.Nanosleep(&ts, nil)
 }
 
 // Stop ends the stream once what the source holds now has been drained. Call it
