@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ktrap/internal/capture"
 	"ktrap/internal/tracefs"
 )
 
@@ -19,7 +20,7 @@ import (
 // what fills that are untouched. Its clock is CLOCK_MONOTONIC.
 //
 // It is a stream.Source: what it is drained of are the records that a program
-// would have written, in the order of their times.
+// would have written, in the order of their times. One thread only may drain it.
 type Buffer struct {
 	*Group
 	path string
@@ -29,6 +30,7 @@ type Buffer struct {
 	points  map[uint16]*eventPoint // by their events' ids
 	newTask tracefs.Format
 	process map[uint32]uint32 // by thread
+	drainer uint32            // the thread that drains
 }
 
 // cpuBuffer is one CPU's part, with its oldest event that is unread.
@@ -158,21 +160,18 @@ func (b *Buffer) dropped() (n uint64, err error) {
 func (b *Buffer) Drain(dst []byte) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for {
-		until := monotonic()
-		before := len(dst)
-		next := b.oldest()
-		for ; next != nil && next.time <= until; next = b.oldest() {
-			more, room := b.take(dst, next)
-			if !room {
-				return dst
-			}
-			dst, next.data = more, nil
-		}
-		if next == nil || len(dst) > before {
-			return dst
-		}
+	if b.drainer == 0 {
+		b.drainer = uint32(unix.Gettid())
 	}
+	until := monotonic()
+	for next := b.oldest(); next != nil && next.time <= until; next = b.oldest() {
+		more, room := b.take(dst, next)
+		if !room {
+			break
+		}
+		dst, next.data = more, nil
+	}
+	return dst
 }
 
 func monotonic() uint64 {
@@ -224,7 +223,14 @@ func (b *Buffer) take(dst []byte, c *cpuBuffer) (more []byte, room bool) {
 	if p == nil {
 		return dst, true
 	}
-	return p.take(dst, c, process, thread)
+	return p.take(dst, capture.Hit{Time: c.time, PID: process, TID: thread, Probe: p.number, CPU: c.number}, c.data)
+}
+
+// forget is for an event that is going away: its id may be given to another.
+func (b *Buffer) forget(id uint16) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.points, id)
 }
 
 // born notes the process of a new task.

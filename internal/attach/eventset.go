@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
 
 	"ktrap/internal/capture"
 	"ktrap/internal/object"
-	"ktrap/internal/tracefs"
 )
 
 // EventSet is a job that is attached by tracefs alone. The kernel records each
@@ -21,30 +19,41 @@ type EventSet struct {
 	buffer *Buffer
 	job    Job
 	points []*eventPoint
-	// armed and disarmed are moments by the buffer's clock; 0 for not yet.
-	armed, disarmed atomic.Uint64
+	armed  uint64 // the moment, by the buffer's clock; 0 for not yet
 }
 
-// eventPoint is one point's event.
+// eventPoint is one point's event. Its counts and spans are guarded by the
+// buffer's lock.
 type eventPoint struct {
-	set    *EventSet
-	index  int // in the job
-	number uint32
-	fetch  *capture.Bound
-	id     uint16 // 0 while there is no event
-
+	set     *EventSet
+	index   int // in the job
+	number  uint32
+	fetch   *capture.Bound
+	id      uint16 // 0 while there is no event
 	enabled bool
-	kernel  tracefs.Count // what the kernel had counted when it was disabled
-	blurred bool          // hits came while it was being disabled
 
-	// Counted by who drains, with the buffer's lock.
+	spans                   []span // one for each time that it was enabled
+	missed                  uint64 // by the kernel, up to the last span's end
 	seen, unarmed, filtered uint64
+}
+
+// span is a time in which an event was enabled. At its end the kernel's count of
+// hits is compared with that of records. But the kernel counts on while its count
+// is read and the event disabled. So the end is a moment; the count is read
+// somewhat later, and records of the time between are counted too.
+type span struct {
+	from uint64 // hits that the kernel had counted before
+	end  uint64 // the moment; 0 while it lasts
+	read uint64 // the moment when the kernel's count had been read, after the end
+	hits uint64 // that count
+	seen uint64 // records up to the end
+	late uint64 // records from there until the count had been read
 }
 
 // Attach carries out job, unarmed. On failure nothing stays; the error is a
 // *Refused or what a system call said of an earlier step.
 func (b *Buffer) Attach(ctx context.Context, job Job) (*EventSet, error) {
-	s := &EventSet{buffer: b, job: job}
+	s := &EventSet{buffer: b, job: job, points: make([]*eventPoint, len(job.Points))}
 	if err := s.attach(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -55,7 +64,6 @@ func (b *Buffer) Attach(ctx context.Context, job Job) (*EventSet, error) {
 // place when its event is made, and an event that was never enabled goes away
 // without a trace.
 func (s *EventSet) attach(ctx context.Context) error {
-	s.points = make([]*eventPoint, len(s.job.Points))
 	for _, step := range s.job.Steps {
 		ret := step.Mechanism.Context() == object.Kretprobe
 		for _, i := range step.Points {
@@ -89,10 +97,10 @@ func (p *eventPoint) define(ret bool) error {
 	if err != nil {
 		return err
 	}
-	if p.fetch, err = fetch.Bind(format); err != nil {
-		return errors.Join(err, b.undefine(p.number))
-	}
 	p.id = format.ID
+	if p.fetch, err = fetch.Bind(format); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.points[p.id] = p
@@ -101,21 +109,14 @@ func (p *eventPoint) define(ret bool) error {
 
 // Arm begins: from now on hits of all points count and are recorded.
 func (s *EventSet) Arm() error {
-	s.armed.Store(monotonic())
+	s.buffer.mu.Lock()
+	defer s.buffer.mu.Unlock()
+	s.armed = monotonic()
 	return nil
 }
 
 // Disarm ends: hits of any point count as unarmed from now on.
-func (s *EventSet) Disarm() error {
-	s.disarmed.Store(monotonic())
-	return nil
-}
-
-// in tells whether a moment is between Arm and Disarm.
-func (s *EventSet) in(time uint64) bool {
-	from, to := s.armed.Load(), s.disarmed.Load()
-	return from != 0 && time >= from && (to == 0 || time <= to)
-}
+func (s *EventSet) Disarm() error { return s.end(s.points...) }
 
 // Enable has the kernel record point i's hits.
 func (s *EventSet) Enable(i int) error {
@@ -123,54 +124,83 @@ func (s *EventSet) Enable(i int) error {
 	if p.enabled {
 		return nil
 	}
-	if err := p.set.switchEvent(p, "1"); err != nil {
+	if err := s.begin(p); err != nil {
+		return err
+	}
+	if err := p.write("1"); err != nil {
 		return fmt.Errorf("enable an event: %w", err)
 	}
 	p.enabled = true
 	return nil
 }
 
-// Disable ends the recording of point i's hits. The kernel stops to record some
-// moments before it stops to count.
+// Disable ends the recording of point i's hits.
 func (s *EventSet) Disable(i int) error {
 	p := s.points[i]
 	if !p.enabled {
 		return nil
 	}
-	before, err := s.buffer.profile(p.number)
-	if err != nil {
+	if err := s.end(p); err != nil {
 		return err
 	}
-	if err := s.switchEvent(p, "0"); err != nil {
+	if err := p.write("0"); err != nil {
 		return fmt.Errorf("disable an event: %w", err)
 	}
 	p.enabled = false
-	p.kernel, err = s.buffer.profile(p.number)
-	p.blurred = p.blurred || p.kernel.Hits != before.Hits
+	return nil
+}
+
+func (p *eventPoint) write(enable string) error {
+	b := p.set.buffer
+	return b.write(filepath.Join("events", b.name, b.event(p.number), "enable"), enable)
+}
+
+// begin begins a span of p.
+func (s *EventSet) begin(p *eventPoint) error {
+	s.buffer.mu.Lock()
+	defer s.buffer.mu.Unlock()
+	profile, err := s.buffer.profile()
+	p.spans = append(p.spans, span{from: profile.of(p.number).Hits})
 	return err
 }
 
-func (s *EventSet) switchEvent(p *eventPoint, to string) error {
-	return s.buffer.write(filepath.Join("events", s.buffer.name, s.buffer.event(p.number), "enable"), to)
+// end ends the spans of points that last.
+func (s *EventSet) end(points ...*eventPoint) error {
+	s.buffer.mu.Lock()
+	defer s.buffer.mu.Unlock()
+	end := monotonic()
+	profile, err := s.buffer.profile()
+	if err != nil {
+		return err
+	}
+	read := monotonic()
+	for _, p := range points {
+		if last := &p.spans[len(p.spans)-1]; last.end == 0 {
+			count := profile.of(p.number)
+			last.end, last.read, last.hits, p.missed = end, read, count.Hits, count.Missed
+		}
+	}
+	return nil
 }
 
 // take appends the record of p's hit, if it counts; room is false if dst is too
 // full for it, and then it is to be taken again.
-func (p *eventPoint) take(dst []byte, c *cpuBuffer, process, thread uint32) (more []byte, room bool) {
+func (p *eventPoint) take(dst []byte, h capture.Hit, data []byte) (more []byte, room bool) {
 	filter := p.set.job.Points[p.index].Unit.Filter
+	size := p.fetch.Size()
 	switch {
-	case !p.set.in(c.time):
+	case !p.armed(h):
 		p.unarmed++
-	case filter.PID != 0 && filter.PID != process,
-		filter.Comm != "" && filter.Comm != string(p.fetch.Comm(c.data)):
+	case filter.PID != 0 && filter.PID != h.PID, filter.Comm != "" && filter.Comm != string(p.fetch.Comm(data)):
 		p.filtered++
-	case cap(dst)-len(dst) < headerSize+p.fetch.Size():
+	case cap(dst)-len(dst) < headerSize+size:
 		return dst, false
 	default:
-		dst = appendHeader(dst, p.fetch.Size())
-		dst = p.fetch.Append(dst, capture.Hit{Time: c.time, PID: process, TID: thread, Probe: p.number, CPU: c.number}, c.data)
+		dst = append(dst, byte(size), byte(size>>8), byte(size>>16), byte(size>>24), 0, 0, 0, 0)
+		dst = p.fetch.Append(dst, h, data)
 	}
 	p.seen++
+	p.spans[len(p.spans)-1].count(h.Time)
 	return dst, true
 }
 
@@ -178,61 +208,83 @@ func (p *eventPoint) take(dst []byte, c *cpuBuffer, process, thread uint32) (mor
 // length, and a word that readers have no use for.
 const headerSize = 8
 
-func appendHeader(dst []byte, size int) []byte {
-	return append(dst, byte(size), byte(size>>8), byte(size>>16), byte(size>>24), 0, 0, 0, 0)
+// armed tells whether a hit counts: one of the draining itself, which calls what
+// reads files, does not.
+func (p *eventPoint) armed(h capture.Hit) bool {
+	from, end := p.set.armed, p.spans[len(p.spans)-1].end
+	return h.TID != p.set.buffer.drainer && from != 0 && h.Time >= from && (end == 0 || h.Time <= end)
+}
+
+func (s *span) count(time uint64) {
+	switch {
+	case s.end == 0 || time <= s.end:
+		s.seen++
+	case time <= s.read:
+		s.late++
+	}
+}
+
+// lost is how many hits of an ended span were not recorded. Some of those that
+// the kernel counted may be late ones; sure is false if they may.
+func (s *span) lost() (n uint64, sure bool) {
+	unseen := s.hits - s.from - s.seen
+	if s.end == 0 || int64(unseen) <= 0 {
+		return 0, true
+	}
+	return unseen - min(unseen, s.late), s.late == 0
+}
+
+// lost is how many of p's hits the kernel did not record, as far as is known.
+// Where nothing at all was dropped it is none, unless an event can be too large
+// to be recorded, which the kernel does not count.
+func (p *eventPoint) lost() (n uint64, sure bool, err error) {
+	sure = true
+	for _, s := range p.spans {
+		lost, known := s.lost()
+		n, sure = n+lost, sure && known
+	}
+	if sure {
+		return n, true, nil
+	}
+	dropped, err := p.set.buffer.dropped()
+	if dropped == 0 && !p.fetch.Boundless() {
+		return 0, err == nil, err
+	}
+	return n, false, err
 }
 
 // Tally returns point i's counts. What was lost is known once it is disabled and
 // the buffer drained.
 func (s *EventSet) Tally(i int) (Tally, error) {
+	s.buffer.mu.Lock()
+	defer s.buffer.mu.Unlock()
 	p := s.points[i]
 	lost, _, err := p.lost()
-	seen, unarmed, filtered := p.counts()
-	return Tally{Hits: seen + lost, Unarmed: unarmed, Filtered: filtered, Full: lost}, err
-}
-
-func (p *eventPoint) counts() (seen, unarmed, filtered uint64) {
-	p.set.buffer.mu.Lock()
-	defer p.set.buffer.mu.Unlock()
-	return p.seen, p.unarmed, p.filtered
-}
-
-// lost is how many hits reached p's event and not the reader. Where hits came
-// while it was being disabled, some of them were merely not recorded any more:
-// then exact is false, unless nothing at all was dropped.
-func (p *eventPoint) lost() (n uint64, exact bool, err error) {
-	seen, _, _ := p.counts()
-	if p.enabled || p.kernel.Hits <= seen {
-		return 0, true, nil
-	}
-	n = p.kernel.Hits - seen
-	if !p.blurred {
-		return n, true, nil
-	}
-	dropped, err := p.set.buffer.dropped()
-	if dropped == 0 && err == nil && !p.fetch.Boundless() {
-		return 0, true, nil
-	}
-	return n, false, err
+	return Tally{Hits: p.seen + lost, Unarmed: p.unarmed, Filtered: p.filtered, Full: lost}, err
 }
 
 // Misses returns what the kernel counts as missed at point i, and that no other
-// point shares that count.
+// point shares that count. It is not known if hits were lost and it can't be told
+// how many.
 func (s *EventSet) Misses(i int) (m Misses, shared []int) {
+	s.buffer.mu.Lock()
+	defer s.buffer.mu.Unlock()
 	p := s.points[i]
-	count := p.kernel
-	var err error
-	if p.enabled {
-		count, err = s.buffer.profile(p.number)
+	_, sure, err1 := p.lost()
+	m.Missed = p.missed
+	var err2 error
+	if p.spans[len(p.spans)-1].end == 0 {
+		var now profile
+		now, err2 = s.buffer.profile()
+		m.Missed = now.of(p.number).Missed
 	}
-	_, exact, failed := p.lost()
-	m = Misses{Missed: count.Missed, Known: exact && err == nil && failed == nil && s.job.tells(i, count)}
+	m.Known = sure && err1 == nil && err2 == nil && s.job.tells(i, m.Missed)
 	return m, []int{i}
 }
 
-// tells tells whether the kernel counts as missed nothing but misses at point i.
-func (j *Job) tells(i int, count tracefs.Count) bool {
-	return count.Missed == 0 || !j.FaultsMissed || len(j.Points[i].Unit.Reads) == 0
+// tells tells whether the kernel counts nothing but misses as missed at point i.
+func (j *Job) tells(i int, missed uint64) bool {
+	return missed == 0 || len(j.Points[i].Unit.Reads) == 0 || !j.FaultsMissed()
 }
 
 // Detach disables every point; the counts stay readable.
@@ -254,14 +306,8 @@ func (s *EventSet) Close() error {
 		if p == nil || p.id == 0 {
 			continue
 		}
-		s.buffer.forget(p)
+		s.buffer.forget(p.id)
 		err = errors.Join(err, s.buffer.undefine(p.number))
 	}
 	return err
-}
-
-func (b *Buffer) forget(p *eventPoint) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.points, p.id)
 }

@@ -159,11 +159,15 @@ func command(dir, line string) error {
 // because the kernel counts events by their own name alone.
 func (g *Group) event(number uint32) string { return fmt.Sprintf("%s_%d", g.name, number) }
 
+// calls is how many calls of a function at once a return is watched of. The
+// kernel's own choice may be as low as the number of CPUs, and misses what sleeps.
+const calls = 256
+
 // define makes the event of a point, disabled.
 func (g *Group) define(number uint32, addr uint64, ret bool, args []string) (tracefs.Format, error) {
 	kind := "p"
 	if ret {
-		kind = "r"
+		kind = fmt.Sprintf("r%d", calls)
 	}
 	event := g.event(number)
 	line := fmt.Sprintf("%s:%s/%s %#x %s", kind, g.name, event, addr, strings.Join(args, " "))
@@ -189,11 +193,24 @@ func (g *Group) undefine(number uint32) error {
 	return nil
 }
 
-// profile is what the kernel has counted of a point since its event was defined.
-func (g *Group) profile(number uint32) (tracefs.Count, error) {
+// profile is what the kernel has counted of each point since its event was
+// defined.
+type profile struct {
+	group  *Group
+	counts map[string]tracefs.Count
+}
+
+func (g *Group) profile() (profile, error) {
 	text, err := os.ReadFile(filepath.Join(g.dir, "kprobe_profile"))
 	if err != nil {
-		return tracefs.Count{}, fmt.Errorf("read what the kernel counts of events: %w", err)
+		return profile{}, fmt.Errorf("read what the kernel counts of events: %w", err)
 	}
-	return tracefs.ParseProfile(string(text))[g.event(number)], nil
+	return profile{g, tracefs.ParseProfile(string(text))}, nil
+}
+
+func (p profile) of(number uint32) tracefs.Count {
+	if p.group == nil {
+		return tracefs.Count{}
+	}
+	return p.counts[p.group.event(number)]
 }
