@@ -301,7 +301,7 @@ func openBTF(module string, base *btf.Spec) (*btf.Spec, error) {
 
 // job is p for attach.
 func (p *prepared) job(s *Session) attach.Job {
-	job := attach.Job{Kernel: s.kernel, Arch: s.arch, Ring: s.ring, Base: uint32(len(s.regs)), Steps: p.steps}
+	job := attach.Job{Kernel: s.kernel, Arch: s.arch, Ring: s.ring, Base: uint32(len(s.regs)), Steps: p.steps, Progress: s.config.Progress}
 	for _, r := range p.regs {
 		job.Points = append(job.Points, attach.Point{Addr: r.Addr, Func: r.sym.Addr, FuncID: uint32(r.funcID), Unit: &r.typed.Unit})
 	}

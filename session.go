@@ -52,6 +52,10 @@ type Config struct {
 	// used. Without one, events of a process that was killed stay armed until
 	// the next session that uses some removes them.
 	Guard []string
+	// Progress, if not nil, is told how many of a set's probes are attached,
+	// while they are attached and while they are detached again. It must not call
+	// the session.
+	Progress func(attaching bool, attached, total int)
 	// Unsafe allows places that the kernel accepts and that then crash it.
 	Unsafe bool
 }

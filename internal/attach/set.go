@@ -41,10 +41,20 @@ type Job struct {
 	Base   uint32    // the session's number of the first point
 	Points []Point
 	Steps  []plan.Step
-	Events *Group // for tracefs events, if the steps have any
+	// Progress, if not nil, is told how many of the points are attached, on the
+	// way up and on the way down.
+	Progress func(attaching bool, attached, total int)
+	Events   *Group // for tracefs events, if the steps have any
 	// FaultsMissed tells whether the kernel counts as missed a read that failed
 	// too. It is asked only where there is something missed.
 	FaultsMissed func() bool
+}
+
+// progress tells Progress, if anybody asked for it.
+func (j *Job) progress(attaching bool, attached int) {
+	if j.Progress != nil {
+		j.Progress(attaching, attached, len(j.Points))
+	}
 }
 
 // Refused is a point that the kernel did not take.
@@ -98,6 +108,7 @@ func (s *Set) attach(ctx context.Context) error {
 	if err := s.maps(); err != nil {
 		return err
 	}
+	done := 0
 	for _, step := range s.job.Steps {
 		for _, points := range s.groups(step) {
 			if err := ctx.Err(); err != nil {
@@ -111,6 +122,8 @@ func (s *Set) attach(ctx context.Context) error {
 			for _, i := range points {
 				s.byPoint[i] = h
 			}
+			done += len(points)
+			s.job.progress(true, done)
 		}
 	}
 	return nil
@@ -250,8 +263,11 @@ func (s *Set) Misses(i int) (m Misses, shared []int) {
 // Detach detaches every point; the counts stay readable.
 func (s *Set) Detach() error {
 	var errs []error
+	left := len(s.job.Points)
 	for _, h := range slices.Backward(s.hooks) {
 		errs = append(errs, h.detach())
+		left -= len(h.points)
+		s.job.progress(false, left)
 	}
 	return errors.Join(errs...)
 }

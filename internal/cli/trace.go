@@ -105,6 +105,7 @@ func atLeastOnePlace(_ *cobra.Command, args []string) error {
 
 func (t *tracing) run(ctx context.Context, places []string, io Streams) (err error) {
 	t.config.Guard = guard
+	t.config.Progress = progress(io.Err)
 	s, err := t.config.Open(ctx)
 	if err != nil {
 		return err
@@ -137,6 +138,25 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) (err err
 		defer cancel()
 	}
 	return t.follow(ctx, s, out, io.Err)
+}
+
+// progress draws on a terminal how far a long attaching or detaching has got.
+func progress(w io.Writer) func(bool, int, int) {
+	const long = 8 // probes
+	if !isTerminal(w) {
+		return nil
+	}
+	return func(attaching bool, attached, total int) {
+		switch {
+		case total < long:
+		case attaching && attached == total, !attaching && attached == 0:
+			fmt.Fprint(w, "\r\x1b[K")
+		case attaching:
+			fmt.Fprintf(w, "\rattaching: %d of %d", attached, total)
+		default:
+			fmt.Fprintf(w, "\rdetaching: %d of %d left", attached, total)
+		}
+	}
 }
 
 func (t *tracing) probes(s *ktrap.Session, places []string) ([]*ktrap.Probe, error) {
