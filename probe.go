@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 
+	"ktrap/internal/kernel"
 	"ktrap/internal/object"
 	"ktrap/internal/place"
 )
@@ -63,6 +64,8 @@ func (p *Probe) check() error {
 		return fmt.Errorf("%s: a return probe calls Ret, not Pre", p.Place())
 	case !p.Return && p.Ret != nil:
 		return fmt.Errorf("%s: Ret needs Return", p.Place())
+	case p.PID != 0 && kernel.InPIDNamespace():
+		return fmt.Errorf("%s: a filter by process id counts in the machine's numbers, and this process is in a PID namespace with numbers of its own", p.Place())
 	case len(p.Comm) > MaxComm:
 		return fmt.Errorf("%s: the kernel cuts a thread's name to %d bytes: %q never occurs", p.Place(), MaxComm, p.Comm)
 	}

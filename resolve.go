@@ -68,6 +68,9 @@ func (p *prepared) replan(s *Session) (err error) {
 // nothing is the error of a set of which every probe was left out.
 func (p *prepared) nothing() error {
 	first := p.skipped[0]
+	if strings.HasPrefix(first.Err.Error(), first.Probe.Place()) {
+		return fmt.Errorf("none of %d places can be probed; the first: %w", len(p.skipped), first.Err)
+	}
 	return fmt.Errorf("none of %d places can be probed; the first, %s: %w", len(p.skipped), first.Probe.Place(), first.Err)
 }
 
@@ -232,10 +235,14 @@ func (s *Session) function(r *Registration) (*btf.Spec, btf.ID, error) {
 	case len(ids) > 1:
 		return nil, 0, fmt.Errorf("BTF has %d functions named %s, with different arguments", len(ids), name)
 	case strings.Contains(name, "."):
-		return nil, 0, fmt.Errorf("%s is a copy that the compiler changed: its arguments are not those of the source", name)
+		return nil, 0, errChanged
 	}
-	return nil, 0, fmt.Errorf("BTF does not know %s", name)
+	return nil, 0, errNotInBTF
 }
+
+var errNotInBTF = errors.New("BTF does not know it")
+
+var errChanged = errors.New("a copy that the compiler changed: its arguments are not those of the source")
 
 // aliased finds the functions of BTF that have another name of the same place:
 // __x64_sys_getppid is __do_sys_getppid.

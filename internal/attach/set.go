@@ -296,6 +296,9 @@ func NewRing() (*ebpf.Map, error) {
 			m, err = ebpf.NewMap(spec)
 		}
 	}
+	if errors.Is(err, unix.EPERM) {
+		return nil, fmt.Errorf("make a ring buffer of %d MiB: this process may lock less memory than that: raise its limit with ulimit -l, or give it CAP_SYS_RESOURCE", RingSize>>20)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make the ring buffer: %w", err)
 	}

@@ -85,6 +85,10 @@ func (g *gatherer) kprobePerf() facts.Answer {
 	if errors.Is(err, unix.EINVAL) {
 		return yes()
 	}
+	if level, _ := g.text("proc/sys/kernel/perf_event_paranoid"); level > "2" && errors.Is(err, unix.EACCES) {
+		return no("kernel.perf_event_paranoid="+level+" keeps perf_event_open from all but CAP_SYS_ADMIN",
+			"run it as root, or: sysctl kernel.perf_event_paranoid=2")
+	}
 	return g.verdict("perf_event_open", err, "")
 }
 
@@ -111,8 +115,12 @@ func (g *gatherer) pmu() (facts.PMU, error) {
 }
 
 func (g *gatherer) hasBTF() facts.Answer {
-	if !g.exists(vmlinuxBTF) {
+	info, err := fs.Stat(g.root, vmlinuxBTF)
+	switch {
+	case err != nil:
 		return no("this kernel is built without CONFIG_DEBUG_INFO_BTF", "")
+	case info.Size() == 0:
+		return no("/"+vmlinuxBTF+" is empty: it is hidden from this process", "")
 	}
 	return yes()
 }

@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,13 +18,21 @@ func BTF(module string) ([]byte, error) {
 		name = module
 	}
 	f, err := os.Open("/sys/kernel/btf/" + name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && module != "":
+		return nil, errors.New("there is no BTF of modules here (kernels have it from 5.11 on)")
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errors.New("this kernel has no BTF")
+	case err != nil:
 		return nil, fmt.Errorf("open the BTF of %s: %w", name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("open the BTF of %s: %w", name, err)
+	case info.Size() == 0:
+		return nil, fmt.Errorf("%s is empty: the kernel's BTF is hidden from this process", f.Name())
 	}
 	if data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE); err == nil {
 		return data, nil

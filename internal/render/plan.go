@@ -78,26 +78,45 @@ const namedAtMost = 6
 // AppendNotes appends what a user should know of how probes were attached:
 // whose arguments have no types, and what was left out, by reason.
 func (p Palette) AppendNotes(dst []byte, regs []*ktrap.Registration, skipped []ktrap.Skipped, all bool) []byte {
+	var untyped, leftOut reasons
 	for _, r := range regs {
 		if why := r.Untyped(); why != "" {
-			dst = fmt.Appendf(dst, "%s: arguments are shown as registers: %s\n", r.Place(), why)
+			untyped.add(r.Place(), why)
 		}
 	}
-	var reasons []string
-	places := map[string][]string{}
 	for _, s := range skipped {
-		why := strings.TrimLeft(strings.TrimPrefix(s.Err.Error(), s.Probe.Place()), ": ")
-		if places[why] == nil {
-			reasons = append(reasons, why)
-		}
-		places[why] = append(places[why], s.Probe.Place())
+		leftOut.add(s.Probe.Place(), s.Err.Error())
 	}
-	for _, why := range reasons {
-		named, rest := places[why], ""
+	dst = untyped.append(dst, "arguments are shown as registers of ", all)
+	return leftOut.append(dst, "left out ", all)
+}
+
+// reasons are places by the reason that is given for them, which may begin with
+// the place itself.
+type reasons struct {
+	order  []string
+	places map[string][]string
+}
+
+func (r *reasons) add(place, why string) {
+	why = strings.TrimLeft(strings.TrimPrefix(why, place), ": ")
+	if r.places == nil {
+		r.places = map[string][]string{}
+	}
+	if r.places[why] == nil {
+		r.order = append(r.order, why)
+	}
+	r.places[why] = append(r.places[why], place)
+}
+
+// append appends a line for each reason.
+func (r *reasons) append(dst []byte, what string, all bool) []byte {
+	for _, why := range r.order {
+		named, rest := r.places[why], ""
 		if n := len(named) - namedAtMost; n > 0 && !all {
 			named, rest = named[:namedAtMost], fmt.Sprintf(" and %d more", n)
 		}
-		dst = fmt.Appendf(dst, "left out %s%s: %s\n", strings.Join(named, ", "), rest, why)
+		dst = fmt.Appendf(dst, "%s%s%s: %s\n", what, strings.Join(named, ", "), rest, why)
 	}
 	return dst
 }
