@@ -3,6 +3,7 @@ package attach
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ktrap/internal/capture"
+	"ktrap/internal/kernel"
 	"ktrap/internal/tracefs"
 )
 
@@ -28,9 +30,11 @@ type Buffer struct {
 
 	mu      sync.Mutex
 	points  map[uint16]*eventPoint // by their events' ids
+	dead    []*event               // that nobody uses any more
 	newTask tracefs.Format
 	process map[uint32]uint32 // by thread
 	drainer uint32            // the thread that drains
+	drained uint64            // all before this moment has been
 }
 
 // cpuBuffer is one CPU's part, with its oldest event that is unread.
@@ -41,6 +45,14 @@ type cpuBuffer struct {
 	page   tracefs.Page
 	time   uint64
 	data   []byte // nil if there is none
+	reads  reads
+}
+
+// reads are what was read at the hit whose words come next.
+type reads struct {
+	of     *eventPoint
+	thread uint32
+	data   []byte
 }
 
 // OpenBuffer makes the trace buffer of g, which holds RingSize bytes at most.
@@ -114,11 +126,11 @@ func (b *Buffer) watchTasks() (err error) {
 	return nil
 }
 
-// threads are the processes of all threads. In a PID namespace, where events and
-// /proc number them differently, there are none.
+// threads are the processes of all threads; in a PID namespace, where events and
+// /proc number them differently, none.
 func threads() map[uint32]uint32 {
 	of := map[uint32]uint32{}
-	if ns, _ := os.Readlink("/proc/self/ns/pid"); ns != "pid:[4026531836]" {
+	if kernel.InPIDNamespace() {
 		return of
 	}
 	tasks, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*")
@@ -167,10 +179,11 @@ func (b *Buffer) Drain(dst []byte) []byte {
 	for next := b.oldest(); next != nil && next.time <= until; next = b.oldest() {
 		more, room := b.take(dst, next)
 		if !room {
-			break
+			return dst
 		}
 		dst, next.data = more, nil
 	}
+	b.drained = until
 	return dst
 }
 
@@ -220,17 +233,97 @@ func (b *Buffer) take(dst []byte, c *cpuBuffer) (more []byte, room bool) {
 		return dst, true
 	}
 	p := b.points[id]
-	if p == nil {
+	switch {
+	case p == nil:
+		return dst, true
+	case id == p.reads.format.ID:
+		c.reads = reads{p, thread, append(c.reads.data[:0], c.data...)}
 		return dst, true
 	}
-	return p.take(dst, capture.Hit{Time: c.time, PID: process, TID: thread, Probe: p.number, CPU: c.number}, c.data)
+	more, room = p.take(dst, capture.Hit{Time: c.time, PID: process, TID: thread, Probe: p.number, CPU: c.number}, c.data, c.readsOf(p, thread))
+	if room {
+		c.reads.of = nil
+	}
+	return more, room
 }
 
-// forget is for an event that is going away: its id may be given to another.
-func (b *Buffer) forget(id uint16) {
+// readsOf returns what was read at the hit of p whose words have come.
+func (c *cpuBuffer) readsOf(p *eventPoint, thread uint32) []byte {
+	if c.reads.of != p || c.reads.thread != thread {
+		return nil
+	}
+	return c.reads.data
+}
+
+// know makes p the point of its events.
+func (b *Buffer) know(p *eventPoint) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.points, id)
+	for _, e := range p.events() {
+		b.points[e.format.ID] = p
+	}
+}
+
+// events are those of p that there are.
+func (p *eventPoint) events() (events []*event) {
+	for _, e := range []*event{p.words, p.reads} {
+		if e != nil && e.name != "" {
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+func (b *Buffer) enable(e *event, on bool) error {
+	if e.name == "" {
+		return nil
+	}
+	e.used = e.used || on
+	to := "0"
+	if on {
+		to = "1"
+	}
+	if err := b.write(filepath.Join("events", b.name, e.name, "enable"), to); err != nil {
+		return fmt.Errorf("enable or disable an event: %w", err)
+	}
+	return nil
+}
+
+// forget lets go of p's events, which must be disabled. With an event that was
+// enabled once, the kernel empties the buffer that it was enabled in. So such an
+// event is removed only when no other is left.
+func (b *Buffer) forget(p *eventPoint) (err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range p.events() {
+		delete(b.points, e.format.ID)
+		if e.used {
+			b.dead = append(b.dead, e)
+		} else {
+			err = errors.Join(err, b.undefine(e))
+		}
+	}
+	if len(b.points) == 0 {
+		err = errors.Join(err, b.bury())
+	}
+	return err
+}
+
+// bury removes the dead events. The next may get their ids, so what is left of
+// theirs is thrown away, and with it the births of some tasks.
+func (b *Buffer) bury() (err error) {
+	for _, e := range b.dead {
+		err = errors.Join(err, b.undefine(e))
+	}
+	b.dead = nil
+	if b.cpus == nil {
+		return err // closed: nobody drains it any more
+	}
+	for _, c := range b.cpus {
+		c.page, c.data, c.reads.of = tracefs.Page{}, nil, nil
+	}
+	maps.Copy(b.process, threads())
+	return err
 }
 
 // born notes the process of a new task.

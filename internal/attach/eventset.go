@@ -1,10 +1,10 @@
 package attach
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"ktrap/internal/capture"
@@ -22,14 +22,16 @@ type EventSet struct {
 	armed  uint64 // the moment, by the buffer's clock; 0 for not yet
 }
 
-// eventPoint is one point's event. Its counts and spans are guarded by the
-// buffer's lock.
+// eventPoint is one point's events: that of the words, and that of the reads if
+// there are any, which the kernel records before the other. Counts and spans are
+// guarded by the buffer's lock.
 type eventPoint struct {
 	set     *EventSet
 	index   int // in the job
 	number  uint32
 	fetch   *capture.Bound
-	id      uint16 // 0 while there is no event
+	words   *event
+	reads   *event
 	enabled bool
 
 	spans                   []span // one for each time that it was enabled
@@ -37,7 +39,7 @@ type eventPoint struct {
 	seen, unarmed, filtered uint64
 }
 
-// span is a time in which an event was enabled. At its end the kernel's count of
+// span is a time in which a point was enabled. At its end the kernel's count of
 // hits is compared with that of records. But the kernel counts on while its count
 // is read and the event disabled. So the end is a moment; the count is read
 // somewhat later, and records of the time between are counted too.
@@ -61,17 +63,15 @@ func (b *Buffer) Attach(ctx context.Context, job Job) (*EventSet, error) {
 }
 
 // attach makes all events before it enables the first: the kernel looks at a
-// place when its event is made, and an event that was never enabled goes away
-// without a trace.
+// place when its event is made, and what was never enabled goes away easily.
 func (s *EventSet) attach(ctx context.Context) error {
 	for _, step := range s.job.Steps {
-		ret := step.Mechanism.Context() == object.Kretprobe
 		for _, i := range step.Points {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			s.points[i] = &eventPoint{set: s, index: i, number: s.job.Base + uint32(i)}
-			if err := s.points[i].define(ret); err != nil {
+			if err := s.points[i].define(step.Mechanism.Context() == object.Kretprobe); err != nil {
 				return &Refused{Point: i, Mechanism: step.Mechanism, Err: err}
 			}
 		}
@@ -83,28 +83,38 @@ func (s *EventSet) attach(ctx context.Context) error {
 		if err := s.Enable(i); err != nil {
 			return err
 		}
+		s.job.progress(true, i+1)
 	}
 	return nil
 }
 
-func (p *eventPoint) define(ret bool) error {
+// define makes p's events. Of the probes at one place the youngest runs first; of
+// those at one return the oldest, since returns are found the other way round.
+func (p *eventPoint) define(ret bool) (err error) {
 	b, point := p.set.buffer, p.set.job.Points[p.index]
 	fetch, err := point.Unit.Fetch(p.set.job.Arch)
 	if err != nil {
 		return err
 	}
-	format, err := b.define(p.number, point.Addr, ret, fetch.Args())
-	if err != nil {
-		return err
+	var none event
+	p.reads = &none
+	words := func() { p.words, err = b.define(ret, point.Addr, fetch.Words()) }
+	reads := func() { p.reads, err = b.define(ret, point.Addr, fetch.Reads()) }
+	order := []func(){words, reads}
+	switch {
+	case len(fetch.Reads()) == 0:
+		order = order[:1]
+	case ret:
+		slices.Reverse(order)
 	}
-	p.id = format.ID
-	if p.fetch, err = fetch.Bind(format); err != nil {
-		return err
+	for _, make := range order {
+		if make(); err != nil {
+			return err
+		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.points[p.id] = p
-	return nil
+	p.fetch, err = fetch.Bind(p.words.format, p.reads.format)
+	b.know(p)
+	return err
 }
 
 // Arm begins: from now on hits of all points count and are recorded.
@@ -124,14 +134,11 @@ func (s *EventSet) Enable(i int) error {
 	if p.enabled {
 		return nil
 	}
+	p.enabled = true
 	if err := s.begin(p); err != nil {
 		return err
 	}
-	if err := p.write("1"); err != nil {
-		return fmt.Errorf("enable an event: %w", err)
-	}
-	p.enabled = true
-	return nil
+	return errors.Join(s.buffer.enable(p.reads, true), s.buffer.enable(p.words, true))
 }
 
 // Disable ends the recording of point i's hits.
@@ -140,19 +147,8 @@ func (s *EventSet) Disable(i int) error {
 	if !p.enabled {
 		return nil
 	}
-	if err := s.end(p); err != nil {
-		return err
-	}
-	if err := p.write("0"); err != nil {
-		return fmt.Errorf("disable an event: %w", err)
-	}
 	p.enabled = false
-	return nil
-}
-
-func (p *eventPoint) write(enable string) error {
-	b := p.set.buffer
-	return b.write(filepath.Join("events", b.name, b.event(p.number), "enable"), enable)
+	return errors.Join(s.end(p), s.buffer.enable(p.words, false), s.buffer.enable(p.reads, false))
 }
 
 // begin begins a span of p.
@@ -160,7 +156,7 @@ func (s *EventSet) begin(p *eventPoint) error {
 	s.buffer.mu.Lock()
 	defer s.buffer.mu.Unlock()
 	profile, err := s.buffer.profile()
-	p.spans = append(p.spans, span{from: profile.of(p.number).Hits})
+	p.spans = append(p.spans, span{from: profile[p.words.name].Hits})
 	return err
 }
 
@@ -170,37 +166,37 @@ func (s *EventSet) end(points ...*eventPoint) error {
 	defer s.buffer.mu.Unlock()
 	end := monotonic()
 	profile, err := s.buffer.profile()
-	if err != nil {
-		return err
-	}
 	read := monotonic()
 	for _, p := range points {
-		if last := &p.spans[len(p.spans)-1]; last.end == 0 {
-			count := profile.of(p.number)
+		if last := p.last(); last.end == 0 {
+			count := profile[p.words.name]
 			last.end, last.read, last.hits, p.missed = end, read, count.Hits, count.Missed
 		}
 	}
-	return nil
+	return err
 }
+
+func (p *eventPoint) last() *span { return &p.spans[len(p.spans)-1] }
 
 // take appends the record of p's hit, if it counts; room is false if dst is too
 // full for it, and then it is to be taken again.
-func (p *eventPoint) take(dst []byte, h capture.Hit, data []byte) (more []byte, room bool) {
+func (p *eventPoint) take(dst []byte, h capture.Hit, words, reads []byte) (more []byte, room bool) {
 	filter := p.set.job.Points[p.index].Unit.Filter
 	size := p.fetch.Size()
 	switch {
 	case !p.armed(h):
 		p.unarmed++
-	case filter.PID != 0 && filter.PID != h.PID, filter.Comm != "" && filter.Comm != string(p.fetch.Comm(data)):
+	case filter.PID != 0 && filter.PID != h.PID,
+		filter.Comm != "" && !bytes.Equal([]byte(filter.Comm), p.fetch.Comm(words)):
 		p.filtered++
 	case cap(dst)-len(dst) < headerSize+size:
 		return dst, false
 	default:
 		dst = append(dst, byte(size), byte(size>>8), byte(size>>16), byte(size>>24), 0, 0, 0, 0)
-		dst = p.fetch.Append(dst, h, data)
+		dst = p.fetch.Append(dst, h, words, reads)
 	}
 	p.seen++
-	p.spans[len(p.spans)-1].count(h.Time)
+	p.last().count(h.Time)
 	return dst, true
 }
 
@@ -211,7 +207,7 @@ const headerSize = 8
 // armed tells whether a hit counts: one of the draining itself, which calls what
 // reads files, does not.
 func (p *eventPoint) armed(h capture.Hit) bool {
-	from, end := p.set.armed, p.spans[len(p.spans)-1].end
+	from, end := p.set.armed, p.last().end
 	return h.TID != p.set.buffer.drainer && from != 0 && h.Time >= from && (end == 0 || h.Time <= end)
 }
 
@@ -224,61 +220,66 @@ func (s *span) count(time uint64) {
 	}
 }
 
-// lost is how many hits of an ended span were not recorded. Some of those that
-// the kernel counted may be late ones; sure is false if they may.
-func (s *span) lost() (n uint64, sure bool) {
-	unseen := s.hits - s.from - s.seen
-	if s.end == 0 || int64(unseen) <= 0 {
+// unseen is how many hits of s the kernel counted by its end and did not record,
+// as far as is known: some may be the late ones. sure is false if they may.
+func (s *span) unseen() (n uint64, sure bool) {
+	counted := s.hits - s.from
+	if s.end == 0 || counted <= s.seen {
 		return 0, true
 	}
-	return unseen - min(unseen, s.late), s.late == 0
+	n = counted - s.seen
+	return n - min(n, s.late), s.late == 0
 }
 
-// lost is how many of p's hits the kernel did not record, as far as is known.
-// Where nothing at all was dropped it is none, unless an event can be too large
-// to be recorded, which the kernel does not count.
+// lost is how many of p's hits were not recorded. If it can't be told from the
+// counts of hits it is none if nothing was dropped at all; else n is a guess.
 func (p *eventPoint) lost() (n uint64, sure bool, err error) {
 	sure = true
 	for _, s := range p.spans {
-		lost, known := s.lost()
-		n, sure = n+lost, sure && known
+		unseen, known := s.unseen()
+		n, sure = n+unseen, sure && known
 	}
 	if sure {
 		return n, true, nil
 	}
 	dropped, err := p.set.buffer.dropped()
-	if dropped == 0 && !p.fetch.Boundless() {
+	if dropped == 0 {
 		return 0, err == nil, err
 	}
 	return n, false, err
 }
 
-// Tally returns point i's counts. What was lost is known once it is disabled and
-// the buffer drained.
+// Tally returns point i's counts. Until all hits before its end have been drained
+// nothing counts as lost.
 func (s *EventSet) Tally(i int) (Tally, error) {
 	s.buffer.mu.Lock()
 	defer s.buffer.mu.Unlock()
 	p := s.points[i]
-	lost, _, err := p.lost()
-	return Tally{Hits: p.seen + lost, Unarmed: p.unarmed, Filtered: p.filtered, Full: lost}, err
+	t := Tally{Hits: p.seen, Unarmed: p.unarmed, Filtered: p.filtered}
+	if last := p.last(); s.buffer.drained < last.read {
+		t.Hits = max(t.Hits, last.hits)
+		return t, nil
+	}
+	var err error
+	t.Full, _, err = p.lost()
+	t.Hits += t.Full
+	return t, err
 }
 
 // Misses returns what the kernel counts as missed at point i, and that no other
-// point shares that count. It is not known if hits were lost and it can't be told
-// how many.
+// point shares that count. It is not known if it can't be told how many hits were
+// lost.
 func (s *EventSet) Misses(i int) (m Misses, shared []int) {
 	s.buffer.mu.Lock()
 	defer s.buffer.mu.Unlock()
 	p := s.points[i]
-	_, sure, err1 := p.lost()
+	_, sure, err := p.lost()
 	m.Missed = p.missed
-	var err2 error
-	if p.spans[len(p.spans)-1].end == 0 {
-		var now profile
-		now, err2 = s.buffer.profile()
-		m.Missed = now.of(p.number).Missed
+	if p.last().end == 0 {
+		profile, failed := s.buffer.profile()
+		m.Missed, err = profile[p.words.name].Missed, errors.Join(err, failed)
 	}
-	m.Known = sure && err1 == nil && err2 == nil && s.job.tells(i, m.Missed)
+	m.Known = sure && err == nil && s.job.tells(i, m.Missed)
 	return m, []int{i}
 }
 
@@ -293,21 +294,22 @@ func (s *EventSet) Detach() error {
 	for i, p := range slices.Backward(s.points) {
 		if p != nil {
 			errs = append(errs, s.Disable(i))
+			s.job.progress(false, i)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Close disables every point and removes its event. The kernel then empties the
-// buffer, if the event was ever enabled: drain it before.
+// Close disables every point and lets go of its events.
 func (s *EventSet) Close() error {
 	err := s.Detach()
 	for _, p := range slices.Backward(s.points) {
-		if p == nil || p.id == 0 {
-			continue
+		if p != nil {
+			err = errors.Join(err, s.buffer.forget(p))
 		}
-		s.buffer.forget(p.id)
-		err = errors.Join(err, s.buffer.undefine(p.number))
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ import (
 type Group struct {
 	dir   string // where tracefs is
 	name  string
+	made  int // how many events
 	guard *exec.Cmd
 	alive *os.File // while the guard can read on, this process lives
 }
@@ -155,26 +156,32 @@ func command(dir, line string) error {
 	return errors.Join(err, f.Close())
 }
 
-// event is the name of the event of a session's point. It holds the group's name
-// because the kernel counts events by their own name alone.
-func (g *Group) event(number uint32) string { return fmt.Sprintf("%s_%d", g.name, number) }
+// event is one event of a group.
+type event struct {
+	name   string // "" for none. It holds the group's, as counts are kept by it alone
+	format tracefs.Format
+	used   bool // it was enabled once
+}
 
 // calls is how many calls of a function at once a return is watched of. The
 // kernel's own choice may be as low as the number of CPUs, and misses what sleeps.
 const calls = 256
 
-// define makes the event of a point, disabled.
-func (g *Group) define(number uint32, addr uint64, ret bool, args []string) (tracefs.Format, error) {
+// define makes an event, disabled.
+func (g *Group) define(ret bool, addr uint64, args []string) (*event, error) {
 	kind := "p"
 	if ret {
 		kind = fmt.Sprintf("r%d", calls)
 	}
-	event := g.event(number)
-	line := fmt.Sprintf("%s:%s/%s %#x %s", kind, g.name, event, addr, strings.Join(args, " "))
+	g.made++
+	e := &event{name: fmt.Sprintf("%s_%d", g.name, g.made)}
+	line := fmt.Sprintf("%s:%s/%s %#x %s", kind, g.name, e.name, addr, strings.Join(args, " "))
 	if err := command(g.dir, line); err != nil {
-		return tracefs.Format{}, err
+		return nil, err
 	}
-	return readFormat(filepath.Join(g.dir, "events", g.name, event))
+	var err error
+	e.format, err = readFormat(filepath.Join(g.dir, "events", g.name, e.name))
+	return e, err
 }
 
 func readFormat(event string) (tracefs.Format, error) {
@@ -185,32 +192,19 @@ func readFormat(event string) (tracefs.Format, error) {
 	return tracefs.ParseFormat(string(text))
 }
 
-// undefine removes the event of a point, which must be disabled.
-func (g *Group) undefine(number uint32) error {
-	if err := command(g.dir, "-:"+g.name+"/"+g.event(number)); err != nil {
-		return fmt.Errorf("remove the event %s: %w", g.event(number), err)
+// undefine removes an event that nobody uses.
+func (g *Group) undefine(e *event) error {
+	if err := command(g.dir, "-:"+g.name+"/"+e.name); err != nil {
+		return fmt.Errorf("remove the event %s: %w", e.name, err)
 	}
 	return nil
 }
 
-// profile is what the kernel has counted of each point since its event was
-// defined.
-type profile struct {
-	group  *Group
-	counts map[string]tracefs.Count
-}
-
-func (g *Group) profile() (profile, error) {
+// profile is what the kernel has counted of each event since it was defined.
+func (g *Group) profile() (map[string]tracefs.Count, error) {
 	text, err := os.ReadFile(filepath.Join(g.dir, "kprobe_profile"))
 	if err != nil {
-		return profile{}, fmt.Errorf("read what the kernel counts of events: %w", err)
+		return nil, fmt.Errorf("read what the kernel counts of events: %w", err)
 	}
-	return profile{g, tracefs.ParseProfile(string(text))}, nil
-}
-
-func (p profile) of(number uint32) tracefs.Count {
-	if p.group == nil {
-		return tracefs.Count{}
-	}
-	return p.counts[p.group.event(number)]
+	return tracefs.ParseProfile(string(text)), nil
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"ktrap/internal/arch"
@@ -9,30 +10,39 @@ import (
 	"ktrap/internal/tracefs"
 )
 
-// Fetch is a Unit in the words of a kprobe event, for kernels that run no
-// program of ours: the kernel records the parts, Append makes of them the record
-// that the program would have written.
+// Fetch is a Unit in the words of kprobe events, for kernels that run no program
+// of ours: the kernel records the parts, and Append makes of them the record that
+// the program would have written.
 //
-// A memory read that fails leaves whatever stood in the buffer before. So beside
-// each read stands another, of a text at the same address: of a text the kernel
-// does tell that it could not be read.
+// There are two events. The first has the words and fits in any buffer. The other
+// has what is read from memory. Its size is not known before, because of a text
+// the kernel takes as much as there is, and nothing at all of what does not fit
+// into a page: then, as if it could not be read, it is missing from the record.
+//
+// A read of memory that fails leaves what stood in the buffer before. So beside
+// each read stands one of a text at the same address: of a text the kernel does
+// tell that it could not be read.
 type Fetch struct {
 	unit   *Unit
 	layout Layout
-	parts  []part
-	size   int // of the parts, bytes
+	words  parts
+	reads  parts
 }
 
-// part is one argument of the event.
+// part is one argument of an event.
 type part struct {
 	expr  string // what is fetched, and as which type
 	text  bool   // of any length
-	size  int    // bytes; of a text, at most, with its NUL
-	to    int    // where it goes in the record; nowhere if 0
-	fault int    // the bit of the Read that failed if the text could not be read; or none
+	size  int    // bytes; of a text those that go into the record, with its NUL
+	to    int    // where in the record
+	fault int    // the Read that failed if this text could not be read, or none
 }
 
-// Hit is what is known of a hit besides the event's own data.
+type parts []part
+
+func (ps *parts) add(p part) { *ps = append(*ps, p) }
+
+// Hit is what is known of a hit besides an event's own data.
 type Hit struct {
 	Time     uint64 // ns of CLOCK_MONOTONIC
 	PID, TID uint32
@@ -40,51 +50,66 @@ type Hit struct {
 	CPU      uint32
 }
 
-// eventSize bounds the parts: an event has to fit into a page, together with as
-// much of a text as the kernel finds up to its NUL.
+// eventSize bounds what an event has of a length that is known: it has to fit
+// into a page, with the texts.
 const eventSize = 3584
 
-// Fetch writes u for a kprobe event on a. What can't be had that way is an error.
+// Fetch writes u for kprobe events on a. What can't be had that way is an error.
 func (u *Unit) Fetch(a *arch.Arch) (*Fetch, error) {
 	if u.Frames > 0 {
 		return nil, fmt.Errorf("without BPF no stack can be recorded")
 	}
-	f := &Fetch{unit: u, layout: u.LayOut(a)}
-	// Texts come first: up to 6.1 a read that fails spoils the texts behind it.
-	f.add(part{expr: "$comm:string", text: true, size: object.CommSize, to: object.CommOffset, fault: none})
-	w := &fetcher{Fetch: f, arch: a}
+	w := &fetcher{Fetch: &Fetch{unit: u, layout: u.LayOut(a)}, arch: a}
+	w.words.add(part{expr: "$comm:string", text: true, size: object.CommSize, to: object.CommOffset, fault: none})
+	w.values()
+	// Texts come first: a read that fails may spoil those behind it (b41326b5e0f8).
 	for i, r := range u.Reads {
 		if err := w.texts(i, r); err != nil {
 			return nil, err
 		}
 	}
-	w.words()
 	for i, r := range u.Reads {
 		if !r.String {
 			w.memory(i, r)
 		}
 	}
-	if f.size > eventSize {
-		return nil, fmt.Errorf("without BPF the kernel records at most %d bytes a hit, and this would be %d: ask for less", eventSize, f.size)
+	if size := max(w.words.size(), w.reads.size()); size > eventSize {
+		return nil, fmt.Errorf("without BPF the kernel records at most %d bytes a hit, and this would be %d: ask for less", eventSize, size)
 	}
-	return f, nil
+	return w.Fetch, nil
 }
 
-func (f *Fetch) add(p part) {
-	f.parts = append(f.parts, p)
-	f.size += p.size
-}
+// Words and Reads are the arguments of the two events, as kprobe_events takes
+// them. There may be no reads.
+func (f *Fetch) Words() []string { return f.words.args() }
+func (f *Fetch) Reads() []string { return f.reads.args() }
 
-// Args are the event's arguments as kprobe_events takes them.
-func (f *Fetch) Args() []string {
-	args := make([]string, len(f.parts))
-	for i, p := range f.parts {
+func (ps parts) args() []string {
+	args := make([]string, len(ps))
+	for i, p := range ps {
 		args[i] = argName(i) + "=" + p.expr
 	}
 	return args
 }
 
 func argName(i int) string { return fmt.Sprintf("a%d", i) }
+
+func (ps parts) size() (n int) {
+	for _, p := range ps {
+		n += p.width()
+	}
+	return n
+}
+
+const locSize = 4 // of the word that leads to a text
+
+// width is the size of what is at a fixed place in the event.
+func (p part) width() int {
+	if p.text {
+		return locSize
+	}
+	return p.size
+}
 
 // fetcher writes the parts of a Fetch.
 type fetcher struct {
@@ -95,25 +120,24 @@ type fetcher struct {
 // texts adds what is read as a text, for its own sake or to tell a failure. An
 // object may reach into a page that is not there, so its end is tried too.
 func (w *fetcher) texts(i int, r Read) error {
-	if r.Arg != RetWord && w.unit.Args[r.Arg].Reg != arch.OnStack && r.Word%8 != 0 {
+	onStack := r.Arg != RetWord && w.unit.Args[r.Arg].Reg == arch.OnStack
+	if !onStack && r.Word%8 != 0 {
 		return fmt.Errorf("without BPF no pointer in the middle of a register can be followed")
 	}
 	p := part{expr: w.read(r, 0) + ":string", text: true, fault: i}
 	if r.String {
 		p.size, p.to = r.Size, w.layout.Reads[i]
-		w.add(p)
-		return nil
 	}
-	w.add(p)
-	if r.Size > 8 {
+	w.reads.add(p)
+	if !r.String && r.Size > 8 {
 		p.expr = w.read(r, r.Size-1) + ":string"
-		w.add(p)
+		w.reads.add(p)
 	}
 	return nil
 }
 
-// words adds the argument words, the returned one and the registers.
-func (w *fetcher) words() {
+// values adds the argument words, the returned one and the registers.
+func (w *fetcher) values() {
 	for i, loc := range w.unit.Args {
 		for word := range loc.Words {
 			w.word(w.argument(loc, 8*word), w.layout.Args[i]+8*word)
@@ -130,7 +154,7 @@ func (w *fetcher) words() {
 }
 
 func (w *fetcher) word(expr string, to int) {
-	w.add(part{expr: expr + ":x64", size: 8, to: to, fault: none})
+	w.words.add(part{expr: expr + ":x64", size: 8, to: to, fault: none})
 }
 
 func (w *fetcher) register(i int) string { return "%" + w.arch.Regs[i].Name }
@@ -148,8 +172,10 @@ func at(offset int, expr string) string { return fmt.Sprintf("%+d(%s)", offset, 
 
 // read is what r reads, from its byte number from on.
 func (w *fetcher) read(r Read, from int) string {
-	expr := w.register(w.arch.Rets[0])
-	if r.Arg != RetWord {
+	var expr string
+	if r.Arg == RetWord {
+		expr = w.register(w.arch.Rets[r.Word/8])
+	} else {
 		expr = w.argument(w.unit.Args[r.Arg], r.Word)
 	}
 	last := len(r.Offsets) - 1
@@ -169,7 +195,7 @@ func (w *fetcher) memory(i int, r Read) {
 			bits, n = 8, r.Size-from
 		}
 		size := n * bits / 8
-		w.add(part{
+		w.reads.add(part{
 			expr: fmt.Sprintf("%s:x%d[%d]", w.read(r, from), bits, n),
 			size: size, to: w.layout.Reads[i] + from, fault: none,
 		})
@@ -177,50 +203,43 @@ func (w *fetcher) memory(i int, r Read) {
 	}
 }
 
-// Bound is a Fetch whose parts are found in the data of one event.
+// Bound is a Fetch whose parts are found in the data of events.
 type Bound struct {
 	*Fetch
-	fields []tracefs.Field
+	wordFields, readFields []tracefs.Field
 }
 
-// Bind finds f's parts by the event's format.
-func (f *Fetch) Bind(format tracefs.Format) (*Bound, error) {
-	b := &Bound{Fetch: f}
-	for i, p := range f.parts {
-		field, ok := format.Fields[argName(i)]
-		if want := p.width(); !ok || field.Size != want {
-			return nil, fmt.Errorf("the kernel gives %d bytes to %s, not %d", field.Size, p.expr, want)
+// Bind finds f's parts by the formats of its events.
+func (f *Fetch) Bind(words, reads tracefs.Format) (*Bound, error) {
+	wordFields, err1 := f.words.bind(words)
+	readFields, err2 := f.reads.bind(reads)
+	return &Bound{f, wordFields, readFields}, errors.Join(err1, err2)
+}
+
+func (ps parts) bind(format tracefs.Format) ([]tracefs.Field, error) {
+	fields := make([]tracefs.Field, len(ps))
+	for i, p := range ps {
+		fields[i] = format.Fields[argName(i)]
+		if fields[i].Size != p.width() {
+			return nil, fmt.Errorf("the kernel gives %d bytes to %s, not %d", fields[i].Size, p.expr, p.width())
 		}
-		b.fields = append(b.fields, field)
 	}
-	return b, nil
-}
-
-const locSize = 4 // of the word that leads to a text
-
-func (p part) width() int {
-	if p.text {
-		return locSize
-	}
-	return p.size
+	return fields, nil
 }
 
 // Comm is the name of the thread that hit, without its NUL.
-func (b *Bound) Comm(data []byte) []byte {
-	comm, _ := textOf(b.fields[0], data)
+func (b *Bound) Comm(words []byte) []byte {
+	comm, _ := textOf(b.wordFields[0], words)
 	return comm
 }
 
 // Size is the size of a record, bytes.
 func (b *Bound) Size() int { return b.layout.Size }
 
-// Boundless tells that an event may be too large for the kernel to record, because
-// of the texts in it.
-func (b *Bound) Boundless() bool { return len(b.unit.Reads) > 0 }
-
-// Append appends the record of a hit to dst. How many hits found no room before
-// is not known in time: its record says 0.
-func (b *Bound) Append(dst []byte, h Hit, data []byte) []byte {
+// Append appends the record of a hit to dst, made of the data of both events; the
+// reads may be missing. How many hits found no room before is not known in time:
+// the record says 0.
+func (b *Bound) Append(dst []byte, h Hit, words, reads []byte) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, b.layout.Size)...)
 	record := dst[start:]
@@ -228,13 +247,21 @@ func (b *Bound) Append(dst []byte, h Hit, data []byte) []byte {
 	le.PutUint64(record[object.PidOffset:], uint64(h.PID)<<32|uint64(h.TID))
 	le.PutUint32(record[object.ProbeOffset:], h.Probe)
 	le.PutUint32(record[object.CPUOffset:], h.CPU)
-	var faults uint64
-	for i, p := range b.parts {
+	b.words.fill(record, b.wordFields, words)
+	if faults := b.reads.fill(record, b.readFields, reads); b.layout.Faults >= 0 {
+		le.PutUint64(record[b.layout.Faults:], faults)
+	}
+	return dst
+}
+
+// fill copies the parts of an event to a record, and returns which Reads failed.
+func (ps parts) fill(record []byte, fields []tracefs.Field, data []byte) (faults uint64) {
+	for i, p := range ps {
 		if !p.text {
-			copy(record[p.to:][:p.size], b.fields[i].Bytes(data))
+			copy(record[p.to:][:p.size], fields[i].Bytes(data))
 			continue
 		}
-		text, ok := textOf(b.fields[i], data)
+		text, ok := textOf(fields[i], data)
 		if !ok && p.fault != none {
 			faults |= 1 << p.fault
 		}
@@ -242,14 +269,11 @@ func (b *Bound) Append(dst []byte, h Hit, data []byte) []byte {
 			copy(record[p.to:][:p.size-1], text)
 		}
 	}
-	if b.layout.Faults >= 0 {
-		le.PutUint64(record[b.layout.Faults:], faults)
-	}
-	return dst
+	return faults
 }
 
 // textOf returns a text without its NUL; ok is false if it could not be read.
-// Older kernels give it no length then, newer ones "(fault)" (2e9906f84fc7, 6.4).
+// Then the kernel gives it no length, or says so (2e9906f84fc7, until 6.5).
 func textOf(f tracefs.Field, data []byte) (text []byte, ok bool) {
 	text = f.Dynamic(data)
 	whole, _, _ := bytes.Cut(text, []byte{0})
