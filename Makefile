@@ -4,7 +4,7 @@ KERNELS = 5.10 6.1 6.12 7.3
 QEMU = qemu-system-x86_64=qemu-system-x86
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: try test test-deep build lint kernels bench-start
+.PHONY: try test test-deep build lint kernels bench-start bench-events
 
 # A real kernel in a throwaway machine, at work, with a probe in it.
 try: build
@@ -44,3 +44,7 @@ kernels: build
 bench-start: build
 	@scripts/setup.sh $(QEMU) bpftrace=bpftrace
 	@CGO_ENABLED=0 go run ./internal/bench start
+
+bench-events: build
+	@scripts/setup.sh $(QEMU) bpftrace=bpftrace perf=linux-perf
+	@CGO_ENABLED=0 go run ./internal/bench -runs 3 events

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,17 +17,12 @@ type lines struct {
 // lines reads all that is in the tool's folder. A line with the mark in it is
 // an event's.
 func (t *tool) lines(mark string) (*lines, error) {
-	names, err := filepath.Glob(filepath.Join(t.folder, "*"))
-	if err != nil {
-		return nil, err
-	}
 	l := new(lines)
-	for _, name := range names {
-		if err := l.read(name, mark); err != nil {
-			return nil, err
-		}
+	entries, err := os.ReadDir(t.folder)
+	for _, e := range entries {
+		err = errors.Join(err, l.read(filepath.Join(t.folder, e.Name()), mark))
 	}
-	return l, nil
+	return l, err
 }
 
 func (l *lines) read(name, mark string) error {

@@ -22,8 +22,8 @@ func (o options) boot(ctx context.Context, bench benchmark) ([]byte, error) {
 	cfg := bench.machine
 	cfg.Kernel, cfg.Init, cfg.Files = o.kernel, o.ktrap, []string{self}
 	cfg.Stdout, cfg.Stderr, cfg.Progress = &out, os.Stderr, os.Stderr
-	for _, p := range bench.peers {
-		if path, err := exec.LookPath(p.args[0]); err == nil && p.args[0] != "ktrap" {
+	for _, p := range bench.peers[1:] {
+		if path, err := exec.LookPath(p.program()); err == nil {
 			cfg.Files = append(cfg.Files, path)
 		}
 	}

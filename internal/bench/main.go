@@ -53,7 +53,8 @@ type benchmark struct {
 }
 
 var benchmarks = map[string]benchmark{
-	"start": {lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
+	"start":  {lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
+	"events": {lab.Config{CPUs: 2, Memory: 3072}, recorders, measureBursts, func() results { return new(bursts) }},
 }
 
 func main() {

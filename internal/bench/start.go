@@ -78,13 +78,17 @@ func measureStart(p peer) (run startRun, err error) {
 // what was timed works.
 func (t *tool) prove() error {
 	const calls = 3
-	time.Sleep(settle) // a probe may be there and not armed yet
+	if _, err := t.settled(); err != nil {
+		return err
+	}
 	for range calls {
 		if err := connect(filepath.Join(t.folder, "socket")); err != nil {
 			return err
 		}
 	}
-	time.Sleep(settle)
+	if _, err := t.settled(); err != nil {
+		return err
+	}
 	if err := t.interrupt(); err != nil {
 		return err
 	}
@@ -94,8 +98,6 @@ func (t *tool) prove() error {
 	}
 	return err
 }
-
-const settle = 200 * time.Millisecond
 
 func connect(path string) error {
 	l, err := net.Listen("unix", path)

@@ -49,13 +49,17 @@ func (t *tool) start(args []string) error {
 	if err != nil {
 		return fmt.Errorf("there is no %s on the host", args[0])
 	}
-	out, err := os.Create(filepath.Join(t.folder, "output"))
-	if err != nil {
+	in, err1 := os.Open(os.DevNull)
+	out, err2 := os.Create(filepath.Join(t.folder, "stdout"))
+	errs, err3 := os.Create(filepath.Join(t.folder, "stderr"))
+	defer in.Close()
+	defer out.Close()
+	defer errs.Close()
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
-	defer out.Close()
 	t.began = time.Now()
-	p, err := os.StartProcess(path, args, &os.ProcAttr{Dir: t.folder, Files: []*os.File{nil, out, out}})
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Dir: t.folder, Files: []*os.File{in, out, errs}})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", t.name, err)
 	}
@@ -72,6 +76,20 @@ func (t *tool) cpu() (time.Duration, error) {
 		return 0, fmt.Errorf("read the CPU clock of %s: %w", t.name, err)
 	}
 	return time.Duration(ts.Nano()), nil
+}
+
+// settled waits until the tool has little more to do, and returns its CPU time:
+// a probe may be there long before the tool is ready for hits.
+func (t *tool) settled() (time.Duration, error) {
+	const pause = 500 * time.Millisecond
+	for used, deadline := time.Duration(0), time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
+		now, err := t.cpu()
+		if err != nil || now-used < pause/4 {
+			return now, err
+		}
+		used = now
+	}
+	return 0, fmt.Errorf("still busy after %v", patience)
 }
 
 // memory returns the most bytes that were ever resident.
@@ -107,6 +125,18 @@ func (t *tool) files() (int64, error) {
 	return total, nil
 }
 
+// written returns the bytes of all that the tool has written.
+func (t *tool) written() (int64, error) {
+	total := int64(0)
+	entries, err := os.ReadDir(t.folder)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			total += info.Size()
+		}
+	}
+	return total, err
+}
+
 func (t *tool) proc(file string) (string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", t.pid, file))
 	return string(text), err
@@ -123,7 +153,7 @@ func (t *tool) running() error {
 		return err
 	}
 	t.pid = 0
-	text, _ := os.ReadFile(filepath.Join(t.folder, "output"))
+	text, _ := os.ReadFile(filepath.Join(t.folder, "stderr"))
 	text = bytes.TrimSpace(text[max(0, len(text)-500):])
 	return fmt.Errorf("ended with exit code %d: %s", status.ExitStatus(), bytes.ReplaceAll(text, []byte("\n"), []byte(" | ")))
 }
