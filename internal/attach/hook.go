@@ -19,6 +19,7 @@ type hook struct {
 	links     []fd   // what to close to detach, in order of making: the program first
 	linked    bool   // the last of links counts misses
 	earlier   Misses // counted before links were closed
+	counted   *counted
 }
 
 // attach loads h's program and connects it, unless that is done.
@@ -49,6 +50,9 @@ func (h *hook) connect(s *Set) error {
 		}
 		h.linked = true
 		return h.keep(linkMulti(prog, addrs, cookies, ret))
+	}
+	if h.mechanism == plan.Event || h.mechanism == plan.ReturnEvent {
+		return h.connectEvent(s, prog, ret)
 	}
 	event, err := openKprobe(s.job.Kernel.PMU, s.job.Points[h.points[0]].Addr, ret)
 	if err := h.keep(event, err); err != nil {
@@ -138,6 +142,10 @@ func (h *hook) close() error {
 		errs = append(errs, h.links[i].Close())
 	}
 	h.links = nil
+	if h.counted != nil {
+		errs = append(errs, h.counted.group.undefine(h.counted.event))
+		h.counted = nil
+	}
 	return errors.Join(errs...)
 }
 
@@ -146,6 +154,9 @@ func (h *hook) missed() Misses {
 	m := h.earlier
 	if len(h.links) == 0 {
 		return m
+	}
+	if h.counted != nil {
+		return h.counted.add(m)
 	}
 	recursion, err := recursionMisses(h.links[0])
 	m.Recursion += recursion
@@ -161,6 +172,12 @@ func (h *hook) missed() Misses {
 // known tells whether the kernel counts what it keeps from h's program. A
 // trampoline is never kept out by a kprobe's handler, and up to 5.11 not even by
 // itself.
-func (h *hook) known(k *facts.Kernel) bool {
-	return trampoline(h.mechanism) || k.Can(facts.LinkMissed) == nil
+func (h *hook) known(j Job, missed uint64) bool {
+	switch h.mechanism {
+	case plan.Fentry, plan.Fexit:
+		return true
+	case plan.Event, plan.ReturnEvent:
+		return j.tells(h.points[0], missed)
+	}
+	return j.Kernel.Can(facts.LinkMissed) == nil
 }

@@ -15,7 +15,6 @@ import (
 func openKprobe(pmu facts.PMU, addr uint64, ret bool) (fd, error) {
 	attr := unix.PerfEventAttr{
 		Type: pmu.Type,
-		Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Ext2: addr, // config2; config1 is no name
 	}
 	if ret {
@@ -26,6 +25,7 @@ func openKprobe(pmu facts.PMU, addr uint64, ret bool) (fd, error) {
 }
 
 func openEvent(attr *unix.PerfEventAttr) (fd, error) {
+	attr.Size = uint32(unsafe.Sizeof(*attr))
 	const anyProcess, firstCPU, noGroup = -1, 0, -1
 	n, err := unix.PerfEventOpen(attr, anyProcess, firstCPU, noGroup, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {

@@ -5,7 +5,9 @@
 // unarmed, so that the points of a set begin together; whatever happens before
 // Arm is not part of what the set saw. Closing undoes in reverse order. All that
 // is armed hangs on file descriptors of this process, so that the kernel itself
-// removes it if the process is killed.
+// removes it if the process is killed. Tracefs events do not: see Group.
+//
+// Where no programs run, an EventSet is in a Set's stead, and a Buffer in a ring's.
 package attach
 
 import (
@@ -256,7 +258,7 @@ func (s *Set) Tally(i int) (Tally, error) {
 func (s *Set) Misses(i int) (m Misses, shared []int) {
 	h := s.byPoint[i]
 	m = h.missed()
-	m.Known = !m.unknown && h.known(s.job.Kernel)
+	m.Known = !m.unknown && h.known(s.job, m.Missed)
 	return m, h.points
 }
 
