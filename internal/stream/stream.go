@@ -41,15 +41,15 @@ type Stream struct {
 	limit  int           // chunks that may exist
 	stop   chan struct{} // closed: drain once more, then end
 	once   sync.Once
-	ready  signal // a chunk came into the queue, or the stream ended
-	room   signal // a chunk came back
+	ready  signal        // a chunk came into the queue
+	room   signal        // a chunk came back
+	ended  chan struct{} // closed: nothing comes into the queue any more
 	done   sync.WaitGroup
 
 	mu    sync.Mutex
 	made  int
 	queue [][]byte // drained and unread, oldest first; the last still takes more
 	free  [][]byte
-	ended bool
 }
 
 // signal wakes one waiter, now or when it comes to wait.
@@ -70,6 +70,7 @@ func Start(source Source, bound int) *Stream {
 		stop:   make(chan struct{}),
 		ready:  make(signal, 1),
 		room:   make(signal, 1),
+		ended:  make(chan struct{}),
 	}
 	s.done.Go(s.drain)
 	return s
@@ -91,7 +92,7 @@ func (s *Stream) drain() {
 		case full:
 			<-s.room
 		case stopping:
-			s.end()
+			close(s.ended)
 			return
 		default:
 			sleep(pause)
@@ -138,13 +139,6 @@ func (s *Stream) chunk() []byte {
 	return make([]byte, 0, chunkSize)
 }
 
-func (s *Stream) end() {
-	s.mu.Lock()
-	s.ended = true
-	s.mu.Unlock()
-	s.ready.send()
-}
-
 func (s *Stream) stopping() bool {
 	select {
 	case <-s.stop:
@@ -187,30 +181,32 @@ func (s *Stream) Close() (unread uint64) {
 // Next returns the oldest records in memory. It waits for some until ctx is
 // done, and then returns none; more is false at the stream's end. The records
 // are valid until the sequence has been read to its end or left; what is not
-// read then is lost to the reader.
+// read then is lost to the reader. Several may wait at once.
 func (s *Stream) Next(ctx context.Context) (batch iter.Seq[[]byte], more bool) {
 	for {
-		chunk, ended := s.take()
-		if chunk != nil || ended {
-			return s.read(chunk), chunk != nil
+		if chunk := s.take(); chunk != nil {
+			return s.read(chunk), true
 		}
 		select {
 		case <-ctx.Done():
 			return s.read(nil), true
 		case <-s.ready:
+		case <-s.ended:
+			chunk := s.take()
+			return s.read(chunk), chunk != nil
 		}
 	}
 }
 
-func (s *Stream) take() (chunk []byte, ended bool) {
+func (s *Stream) take() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
-		return nil, s.ended
+		return nil
 	}
-	chunk = s.queue[0]
+	chunk := s.queue[0]
 	s.queue = s.queue[1:]
-	return chunk, false
+	return chunk
 }
 
 // read yields a chunk's records and then gives the chunk back.

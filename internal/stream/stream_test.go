@@ -137,6 +137,31 @@ func TestEveryRecordIsDeliveredOrLeftInTheRingWhenMemoryIsFull(t *testing.T) {
 	}
 }
 
+func TestTheEndWakesEveryoneWhoWaits(t *testing.T) {
+	s := Start(newKernelSide(64).Ring, 0)
+	const readers = 4
+	ended := make(chan bool, readers)
+	for range readers {
+		go func() {
+			_, more := s.Next(context.Background())
+			ended <- !more
+		}()
+	}
+	time.Sleep(5 * time.Millisecond)
+	s.Stop()
+	for range readers {
+		select {
+		case end := <-ended:
+			if !end {
+				t.Error("a reader got more of an empty stream")
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("a reader still waits")
+		}
+	}
+	s.Close()
+}
+
 func TestNextGivesUpWhenItsContextIsDone(t *testing.T) {
 	s := Start(newKernelSide(64).Ring, 0)
 	defer s.Close()
