@@ -136,8 +136,3 @@ func (g *gatherer) text(name string) (string, error) {
 	text, err := fs.ReadFile(g.root, name)
 	return string(bytes.TrimSpace(text)), err
 }
-
-func (g *gatherer) exists(name string) bool {
-	_, err := fs.Stat(g.root, name)
-	return err == nil
-}
