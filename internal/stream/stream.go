@@ -19,6 +19,11 @@ import (
 
 const chunkSize = 256 << 10 // bytes moved at once; a record is far smaller
 
+// burst is from how many bytes on, moved at once, the drainer looks again without
+// a pause. Less would let it run after each record, and hit a traced read that is
+// its own each time.
+const burst = 64 << 10
+
 // Pauses of the drainer while the source is empty: short after a record came,
 // doubled up to the longest one in silence.
 const (
@@ -85,10 +90,14 @@ func (s *Stream) drain() {
 	for {
 		stopping := s.stopping()
 		moved, full := s.fill()
-		switch {
-		case moved:
+		if moved > 0 {
 			pause = shortPause
 			s.ready.send()
+		}
+		switch {
+		case moved >= burst, moved > 0 && stopping:
+		case moved > 0:
+			sleep(pause)
 		case full:
 			<-s.room
 		case stopping:
@@ -102,27 +111,28 @@ func (s *Stream) drain() {
 }
 
 // fill moves records into the youngest chunk, or into a new one when that has no
-// room for the next record; full says that no chunk may be made.
-func (s *Stream) fill() (moved, full bool) {
+// room for the next record, and says how many bytes; full says that no chunk may
+// be made.
+func (s *Stream) fill() (moved int, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if last := len(s.queue) - 1; last >= 0 {
 		before := len(s.queue[last])
 		s.queue[last] = s.source.Drain(s.queue[last])
-		if len(s.queue[last]) > before {
-			return true, false
+		if moved = len(s.queue[last]) - before; moved > 0 {
+			return moved, false
 		}
 	}
 	chunk := s.chunk()
 	if chunk == nil {
-		return false, true
+		return 0, true
 	}
 	if chunk = s.source.Drain(chunk); len(chunk) == 0 {
 		s.free = append(s.free, chunk)
-		return false, false
+		return 0, false
 	}
 	s.queue = append(s.queue, chunk)
-	return true, false
+	return len(chunk), false
 }
 
 // chunk returns an empty chunk, or nil if as many exist as may.
