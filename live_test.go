@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -159,6 +160,27 @@ func TestEveryHitOfABurstIsDeliveredOrCountedAsLost(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestThreadsThatShareACPUDoNotKeepEachOtherOut(t *testing.T) {
+	s := open(t)
+	r := register(t, s, &ktrap.Probe{Symbol: umask, PID: uint32(os.Getpid())})[0]
+	const threads, calls = 4, 20_000
+	during(t, s, func() {
+		var all sync.WaitGroup
+		for range threads {
+			all.Go(func() {
+				runtime.LockOSThread()
+				callUmask(calls)
+			})
+		}
+		all.Wait()
+	})
+	l := ledger(t, r)
+	t.Logf("%+v", l)
+	if l.Hits != threads*calls || l.Delivered < l.Hits*95/100 {
+		t.Errorf("%d calls: %+v, want at least 95 %% delivered", threads*calls, l)
 	}
 }
 

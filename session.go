@@ -117,7 +117,7 @@ type batch struct {
 func Open(ctx context.Context) (*Session, error) { return Config{}.Open(ctx) }
 
 // needed are the facts that plans are made from.
-var needed = append(facts.ToProbe(), facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.KprobeEvents, facts.LinkMissed)
+var needed = append(facts.ToProbe(), facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.KprobeEvents, facts.LinkMissed, facts.Unpreempted)
 
 // Open is ktrap.Open with a configuration.
 func (c Config) Open(ctx context.Context) (*Session, error) {

@@ -33,6 +33,7 @@ const (
 	Ringbuf         Feature = "ringbuf"
 	RdonlyCast      Feature = "rdonly-cast"
 	KprobeOverride  Feature = "kprobe-override"
+	Unpreempted     Feature = "unpreempted"
 	Optprobes       Feature = "optprobes"
 	OnFtrace        Feature = "kprobes-on-ftrace"
 	OnNotrace       Feature = "kprobes-on-notrace"
@@ -77,6 +78,7 @@ var features = [...]About{
 	{Ringbuf, extras, "records in order over all CPUs", "5.8, 457f44363a88"},
 	{RdonlyCast, extras, "plain loads through pointers", "6.2, a35b9af4ec2c"},
 	{KprobeOverride, extras, "functions made to fail", "4.16, 9802d86585db"},
+	{Unpreempted, extras, "fentry without misses between threads", ""},
 	{Optprobes, extras, "probes by jump, not by trap", ""},
 	{OnFtrace, extras, "entry probes by ftrace, not by trap", ""},
 	{OnNotrace, extras, "probes in notrace functions", ""},

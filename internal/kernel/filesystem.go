@@ -103,6 +103,27 @@ func (g *gatherer) open(name string) error {
 	return file.Close()
 }
 
+// unpreempted tells whether a thread can be preempted in a trampoline's program,
+// which then keeps every other thread of that CPU out of it for a time slice.
+func (g *gatherer) unpreempted() facts.Answer {
+	preempted := no("this kernel preempts the programs of trampolines: threads of one CPU keep each other out of them", "boot with preempt=voluntary, where the kernel has it")
+	modes, err := g.text("sys/kernel/debug/sched/preempt") // as: none (voluntary) full
+	version, _ := g.text("proc/version")
+	switch {
+	case strings.Contains(modes, "(none)"), strings.Contains(modes, "(voluntary)"):
+		return yes()
+	case err == nil:
+		return preempted
+	case !strings.Contains(version, "PREEMPT"):
+		return yes()
+	case !strings.Contains(version, "PREEMPT_DYNAMIC"):
+		return preempted
+	case errors.Is(err, fs.ErrPermission):
+		return g.unreadable()
+	}
+	return unknown("debugfs, which tells how this kernel preempts, is not mounted", mountDebugfs)
+}
+
 func (g *gatherer) optprobes() facts.Answer {
 	on, err := g.text("proc/sys/debug/kprobes-optimization")
 	switch {

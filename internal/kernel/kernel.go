@@ -106,6 +106,7 @@ func tests() map[facts.Feature]test {
 		facts.Ringbuf:         (*gatherer).ringbuf,
 		facts.RdonlyCast:      (*gatherer).rdonlyCast,
 		facts.KprobeOverride:  (*gatherer).kprobeOverride,
+		facts.Unpreempted:     (*gatherer).unpreempted,
 		facts.Optprobes:       (*gatherer).optprobes,
 		facts.OnFtrace:        (*gatherer).onFtrace,
 		facts.OnNotrace:       (*gatherer).onNotrace,

@@ -71,6 +71,12 @@ func TestFilesTellWhatStandsAgainstProbes(t *testing.T) {
 		{"tracefs elsewhere", facts.KprobeEvents, files{"proc/mounts": "none /t tracefs rw 0 0\n", "t/kprobe_events": ""}, yes()},
 		{"fprobes", facts.FprobeEvents, files{"proc/mounts": tracefs, "sys/kernel/tracing/README": "\t           f[:[<group>/][<event>]] <func-name>[%return] [<args>]\n"}, yes()},
 
+		{"preempted by request", facts.Unpreempted, files{"sys/kernel/debug/sched/preempt": "none (voluntary) full\n"}, yes()},
+		{"preempted at will", facts.Unpreempted, files{"sys/kernel/debug/sched/preempt": "full (lazy) \n"},
+			no("this kernel preempts the programs of trampolines: threads of one CPU keep each other out of them", "boot with preempt=voluntary, where the kernel has it")},
+		{"never preempted", facts.Unpreempted, files{"proc/version": "Linux version 5.10.0 #1 SMP Debian 5.10.223-1"}, yes()},
+		{"preempted who knows", facts.Unpreempted, files{"proc/version": "Linux version 6.12 #1 SMP PREEMPT_DYNAMIC Debian"},
+			unknown("debugfs, which tells how this kernel preempts, is not mounted", mountDebugfs)},
 		{"optimised", facts.Optprobes, files{"proc/sys/debug/kprobes-optimization": "1\n"}, yes()},
 		{"not optimised", facts.Optprobes, files{"proc/sys/debug/kprobes-optimization": "0\n"},
 			no("switched off on this machine", "sysctl debug.kprobes-optimization=1")},

@@ -30,7 +30,7 @@ var lacking = map[string][]facts.Feature{
 		facts.RdonlyCast, facts.KprobeOverride, facts.OnNotrace,
 	},
 	"6.12.": {facts.KprobeOverride, facts.OnNotrace},
-	"7.3.":  {facts.KprobeOverride, facts.OnNotrace},
+	"7.3.":  {facts.KprobeOverride, facts.OnNotrace, facts.Unpreempted},
 }
 
 func TestTheFactsAreTheKernels(t *testing.T) {

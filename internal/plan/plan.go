@@ -131,10 +131,13 @@ func choose(k *facts.Kernel, p Point, entries int, o Options) (Mechanism, string
 		return either(p, o.Mechanism, returning[o.Mechanism]), "asked for"
 	}
 	why := notFentry(k, p)
-	multi := p.Entry && k.Can(facts.KprobeMulti) == nil
+	// A multi link saves the registers that hold arguments, and may leave out others.
+	multi := p.Entry && !p.Regs && k.Can(facts.KprobeMulti) == nil
 	switch {
 	case multi && entries >= many:
 		return either(p, Multi, ReturnMulti), fmt.Sprintf("%d functions by one link", entries)
+	case multi && why == "" && k.Check(facts.Unpreempted) != nil:
+		return either(p, Multi, ReturnMulti), "a trampoline would be cheaper, but " + k.Features[facts.Unpreempted].Why
 	case why == "" && entries < many:
 		return either(p, Fentry, Fexit), "a function with BTF: the cheapest way"
 	case why == "":
@@ -206,8 +209,11 @@ func allowed(k *facts.Kernel, p Point, m Mechanism) error {
 	case Fentry, Fexit:
 		why = notFentry(k, p)
 	case Multi, ReturnMulti:
-		if !p.Entry {
+		switch {
+		case !p.Entry:
 			why = "it reaches functions' entries only"
+		case p.Regs:
+			why = "it saves only the registers that hold arguments"
 		}
 	}
 	if why != "" {

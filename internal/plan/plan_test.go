@@ -28,8 +28,10 @@ func programs(have ...facts.Feature) *facts.Kernel {
 }
 
 var (
-	newest = programs(facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.LinkMissed, facts.KprobeEvents)
-	oldest = programs(facts.Fentry, facts.KprobePerf, facts.KprobeEvents)
+	newest = programs(facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.LinkMissed, facts.KprobeEvents, facts.Unpreempted)
+	// lively preempts the programs of trampolines.
+	lively = programs(facts.Fentry, facts.KprobePerf, facts.KprobeMulti, facts.LinkMissed, facts.KprobeEvents)
+	oldest = programs(facts.Fentry, facts.KprobePerf, facts.KprobeEvents, facts.Unpreempted)
 	bare   = kernel(facts.KprobePerf, facts.KprobeEvents)
 	entry  = Point{Entry: true, FuncID: 7, Direct: true}
 )
@@ -58,6 +60,10 @@ func TestTheCheapestMechanismThatServesIsChosen(t *testing.T) {
 		{"no BTF, a return", newest, []Point{returns(untyped)}, Options{}, []Mechanism{Kretprobe}},
 		{"a struct by value", newest, []Point{byValue}, Options{}, []Mechanism{Kprobe}},
 		{"entry and inside", newest, []Point{entry, inside}, Options{}, []Mechanism{Fentry, Kprobe}},
+		{"an entry where programs are preempted", lively, []Point{entry}, Options{}, []Mechanism{Multi}},
+		{"a return there", lively, []Point{returns(entry)}, Options{}, []Mechanism{ReturnMulti}},
+		{"registers there", lively, []Point{regs(entry)}, Options{}, []Mechanism{Kprobe}},
+		{"many entries with registers", newest, slices.Repeat([]Point{regs(entry)}, many), Options{}, []Mechanism{Kprobe}},
 		{"many entries", newest, slices.Repeat([]Point{entry}, many), Options{}, []Mechanism{Multi}},
 		{"many returns", newest, slices.Repeat([]Point{returns(entry)}, many), Options{}, []Mechanism{ReturnMulti}},
 		{"many without kprobe.multi", oldest, slices.Repeat([]Point{entry}, many), Options{}, []Mechanism{Kprobe}},
@@ -104,6 +110,7 @@ func TestAMechanismThatCannotServeIsRefusedWithTheReason(t *testing.T) {
 		{"fentry inside a function", newest, Point{}, Fentry, "inside a function"},
 		{"fentry with registers", newest, regs(entry), Fentry, "registers"},
 		{"kprobe.multi inside a function", newest, Point{}, Multi, "entries only"},
+		{"kprobe.multi with registers", newest, regs(entry), Multi, "only the registers"},
 		{"kprobe.multi on a kernel without", oldest, entry, Multi, "not in this kernel"},
 		{"kprobe on a kernel without", programs(), Point{}, "", "not in this kernel"},
 		{"kprobe without programs", bare, Point{}, Kprobe, "without BPF"},
