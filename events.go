@@ -14,26 +14,41 @@ import (
 // Events yields every hit of every probe of the session, in the order of their
 // recording, after calling the probe's handler with it. When ctx is done it
 // detaches all probes, yields what had been recorded by then and ends; so no
-// event is left behind unless the loop is broken off. An error is yielded once,
-// as the last thing.
+// event is left behind; the session can then only be closed. A loop that is
+// broken off can be followed by another, which goes on behind it. An error is
+// yielded once, as the last thing.
 func (s *Session) Events(ctx context.Context) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
-		if s.stream == nil {
-			yield(nil, errors.New("events: no probe is registered"))
+		if err := s.beginReading(); err != nil {
+			yield(nil, err)
 			return
 		}
+		defer s.reading.Store(false)
 		for ctx.Err() == nil {
 			batch, more := s.stream.Next(ctx)
 			if !s.deliver(batch, yield) || !more {
 				return
 			}
 		}
+		s.ended.Store(true)
 		if err := s.detach(); err != nil {
 			yield(nil, err)
 			return
 		}
 		s.drain(yield)
 	}
+}
+
+func (s *Session) beginReading() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stream == nil:
+		return errors.New("events: no probe is registered")
+	case s.reading.Swap(true):
+		return errors.New("events: another loop reads them")
+	}
+	return nil
 }
 
 // settling is how long programs that had begun when they were detached may take
@@ -78,22 +93,20 @@ func (r *Registration) settled() bool {
 
 // deliver turns records into events, calls their handlers and yields them.
 func (s *Session) deliver(batch iter.Seq[[]byte], yield func(*Event, error) bool) bool {
-	on := true
 	for record := range batch {
 		h := capture.ParseHeader(record)
 		r := s.registration(h.Probe)
 		r.taken.Add(1)
-		if !on {
-			continue
-		}
 		ev := s.event(r, h, bytes.Clone(record))
 		r.delivered.Add(1)
 		if handler := r.handler(); handler != nil {
 			handler.call(ev)
 		}
-		on = yield(ev, nil)
+		if !yield(ev, nil) {
+			return false
+		}
 	}
-	return on
+	return true
 }
 
 func (s *Session) registration(number uint32) *Registration {

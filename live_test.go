@@ -294,6 +294,29 @@ func TestClosingASessionEndsTheLoopOverItsEvents(t *testing.T) {
 	}
 }
 
+func TestALoopThatIsBrokenOffIsFollowedByAnother(t *testing.T) {
+	s := open(t)
+	r := register(t, s, &ktrap.Probe{Symbol: umask, PID: uint32(os.Getpid())})[0]
+	callUmask(100)
+	for _, err := range s.Events(t.Context()) {
+		must(t, err)
+		if ledger(t, r).Delivered == 10 {
+			for _, err := range s.Events(t.Context()) {
+				if err == nil {
+					t.Error("two loops read at once")
+				}
+			}
+			break
+		}
+	}
+	if rest := during(t, s, func() { callUmask(1) }); len(rest) != 91 {
+		t.Errorf("%d events came after the first 10, want 91", len(rest))
+	}
+	if _, err := s.Register(t.Context(), &ktrap.Probe{Symbol: umask}); err == nil {
+		t.Error("a session whose events have ended took a probe")
+	}
+}
+
 func places(events []*ktrap.Event) map[string]int {
 	n := map[string]int{}
 	for _, ev := range events {

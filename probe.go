@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"runtime"
 
-	"ktrap/internal/kernel"
 	"ktrap/internal/object"
 	"ktrap/internal/place"
 )
@@ -54,24 +53,26 @@ func (p *Probe) place() place.Place {
 
 func (p *Probe) check() error {
 	switch {
+	case p == nil:
+		return errors.New("a probe is nil")
 	case p.Symbol == "" && p.Addr == 0:
 		return errors.New("a probe needs a symbol or an address")
 	case p.Symbol != "" && p.Addr != 0:
 		return fmt.Errorf("%s: a probe has a symbol or an address, not both", p.Symbol)
+	case p.Addr != 0 && (p.Offset != 0 || p.Module != ""):
+		return fmt.Errorf("%#x: an address takes neither an offset nor a module", p.Addr)
 	case p.Return && p.Offset != 0:
 		return fmt.Errorf("%s: a return is watched from the function's entry, not from an offset", p.Place())
 	case p.Return && p.Pre != nil:
 		return fmt.Errorf("%s: a return probe calls Ret, not Pre", p.Place())
 	case !p.Return && p.Ret != nil:
 		return fmt.Errorf("%s: Ret needs Return", p.Place())
-	case p.PID != 0 && kernel.InPIDNamespace():
-		return fmt.Errorf("%s: a filter by process id counts in the machine's numbers, and this process is in a PID namespace with numbers of its own", p.Place())
 	case len(p.Comm) > MaxComm:
 		return fmt.Errorf("%s: the kernel cuts a thread's name to %d bytes: %q never occurs", p.Place(), MaxComm, p.Comm)
 	}
 	for _, h := range []*Handler{p.Pre, p.Ret} {
 		if h != nil && h.call == nil {
-			return fmt.Errorf("%s: the handler %s is a function of another process", p.Place(), h.name)
+			return fmt.Errorf("%s: the handler %q has no function in this process: make it with Func", p.Place(), h.name)
 		}
 	}
 	return nil
@@ -83,8 +84,12 @@ type Handler struct {
 	call func(*Event)
 }
 
-// Func is a handler in Go, called in this process with every hit's event.
+// Func is a handler in Go, called in this process with every hit's event; nil
+// for no function.
 func Func(f func(*Event)) *Handler {
+	if f == nil {
+		return nil
+	}
 	return &Handler{name: runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(), call: f}
 }
 

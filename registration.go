@@ -87,7 +87,7 @@ func (r *Registration) Unregister() error {
 func (r *Registration) live(verb string, do func() error) error {
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()
-	if r.gone || r.session.closed {
+	if r.gone || r.session.closed || r.session.ended.Load() {
 		return fmt.Errorf("%s %s: it is no longer registered", verb, r.Place())
 	}
 	if err := do(); err != nil {

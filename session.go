@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 
@@ -92,6 +93,8 @@ type Session struct {
 	// traceable is what ftrace can reach, read when a pattern or a refusal asks.
 	traceable map[kernel.Function]bool
 	closed    bool
+	reading   atomic.Bool // a loop over Events runs
+	ended     atomic.Bool // a loop over Events has detached everything
 }
 
 // name is a symbol's, in the module or, if that is empty, the kernel.
@@ -144,8 +147,8 @@ func (c Config) Open(ctx context.Context) (*Session, error) {
 func (s *Session) Register(ctx context.Context, probes ...*Probe) ([]*Registration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, errors.New("register: the session is closed")
+	if s.closed || s.ended.Load() {
+		return nil, errors.New("register: the session is closed, or its events have ended")
 	}
 	if err := s.reap(); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -191,7 +192,7 @@ func (s *Stream) Close() (unread uint64) {
 // Next returns the oldest records in memory. It waits for some until ctx is
 // done, and then returns none; more is false at the stream's end. The records
 // are valid until the sequence has been read to its end or left; what is not
-// read then is lost to the reader. Several may wait at once.
+// read then comes with the next call. Several may wait at once.
 func (s *Stream) Next(ctx context.Context) (batch iter.Seq[[]byte], more bool) {
 	for {
 		if chunk := s.take(); chunk != nil {
@@ -219,16 +220,29 @@ func (s *Stream) take() []byte {
 	return chunk
 }
 
-// read yields a chunk's records and then gives the chunk back.
+// read yields a chunk's records and then gives the chunk back. Left early, it
+// puts the rest back at the head of the queue.
 func (s *Stream) read(chunk []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		defer s.recycle(chunk)
-		for r := range records(chunk) {
-			if !yield(r) {
+		for data, rest := range records(chunk) {
+			if !yield(data) {
+				s.putBack(chunk[:copy(chunk, rest)])
 				return
 			}
 		}
+		s.recycle(chunk)
 	}
+}
+
+func (s *Stream) putBack(chunk []byte) {
+	if len(chunk) == 0 {
+		s.recycle(chunk)
+		return
+	}
+	s.mu.Lock()
+	s.queue = slices.Insert(s.queue, 0, chunk)
+	s.mu.Unlock()
+	s.ready.send()
 }
 
 func (s *Stream) recycle(chunk []byte) {
@@ -241,16 +255,17 @@ func (s *Stream) recycle(chunk []byte) {
 	s.room.send()
 }
 
-// records are the data of a chunk's records; those given up are left out.
-func records(chunk []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
+// records are the data of a chunk's records, each with what follows it; those
+// given up are left out.
+func records(chunk []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(data, rest []byte) bool) {
 		for len(chunk) > 0 {
 			header := binary.LittleEndian.Uint32(chunk)
 			data := chunk[recordHeader : recordHeader+header&^(busyBit|discardBit)]
-			if header&discardBit == 0 && !yield(data) {
+			chunk = chunk[span(header):]
+			if header&discardBit == 0 && !yield(data, chunk) {
 				return
 			}
-			chunk = chunk[span(header):]
 		}
 	}
 }

@@ -137,6 +137,29 @@ func TestEveryRecordIsDeliveredOrLeftInTheRingWhenMemoryIsFull(t *testing.T) {
 	}
 }
 
+func TestAReaderThatLeavesFindsTheRestLater(t *testing.T) {
+	k := newKernelSide(4096)
+	for _, data := range []string{"first", "second", "third"} {
+		k.put(0, []byte(data))
+	}
+	s := Start(k.Ring, 0)
+	defer s.Close()
+	var got []string
+	for len(got) < 3 {
+		batch, more := s.Next(context.Background())
+		if !more {
+			t.Fatalf("the stream ended after %q", got)
+		}
+		for data := range batch {
+			got = append(got, string(data))
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{"first", "second", "third"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestTheEndWakesEveryoneWhoWaits(t *testing.T) {
 	s := Start(newKernelSide(64).Ring, 0)
 	const readers = 4
