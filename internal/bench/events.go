@@ -26,7 +26,7 @@ const targetDelivered = 0.99
 
 // recorders all write a line a call: when, on which CPU, who, where, with what.
 var recorders = []peer{
-	{name: "ktrap", args: []string{"ktrap", "trace", called, "--json", "-o", "events"},
+	{name: "ktrap", args: []string{"ktrap", "trace", called, "--json", "-o", "events"}, says: attached,
 		mark: `"kind":"pre"`, told: ktrapTold},
 	{name: "bpftrace kprobe", args: []string{"bpftrace", "-e", "kprobe:" + called + ` { printf("` +
 		`{\"time\":%llu,\"cpu\":%d,\"pid\":%d,\"tid\":%d,\"comm\":\"%s\",\"probe\":\"%s\",\"args\":{\"regs\":\"0x%llx\"}}\n` +

@@ -3,9 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ktrap/symbols"
 )
@@ -40,24 +37,6 @@ func (f *function) close() { f.live.Close() }
 func (f *function) probed() (bool, error) {
 	code, err := f.live.Code(f.Addr, codeBytes)
 	return !bytes.Equal(code, f.code), err
-}
-
-// glance is the time between two looks: how late a probe may be seen. A look
-// takes some 2 µs.
-const glance = 100 * time.Microsecond
-
-// awaitProbe returns as soon as the tool's probe is there.
-func (f *function) awaitProbe(t *tool) error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if there, err := f.probed(); there || err != nil {
-			return err
-		}
-		if err := t.running(); err != nil {
-			return err
-		}
-		unix.Nanosleep(&unix.Timespec{Nsec: int64(glance)}, nil)
-	}
-	return fmt.Errorf("no probe on %s after %v", f.Name, patience)
 }
 
 // clean is an error while a probe is left on the function.

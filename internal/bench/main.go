@@ -8,8 +8,9 @@
 //	bench start ─ boots ─▶ bench -inside start ─ starts ─▶ ktrap, bpftrace
 //	   table  ◀── JSON ──────── runs            ◀─ watches
 //
-// A tool counts as attached once the first bytes of the probed function have
-// changed in the kernel's memory. "start" runs on one processor whose clock
+// A peer counts as attached as soon as the first bytes of the probed function
+// have changed in the kernel's memory; ktrap only when it says so, which is later.
+// "start" runs on one processor whose clock
 // advances a nanosecond an instruction, so that milliseconds there are counts
 // and repeat on any host; "events" needs two processors and takes the host's
 // time. Either ends with exit code 1 if ktrap misses its target.

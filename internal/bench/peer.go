@@ -13,6 +13,7 @@ import (
 type peer struct {
 	name string
 	args []string // nil: none, for comparison
+	says string   // on standard error when it is attached, if it does say so
 
 	// For tools that record:
 	prepare func() (undo func(), err error)

@@ -19,11 +19,14 @@ const (
 	targetMemory = 40_000_000
 )
 
+// attached is what ktrap says when all is armed.
+const attached = "attached in"
+
 const connecting = "unix_stream_connect"
 
 // starters all print who connects, and the call's four arguments.
 var starters = []peer{
-	{name: "ktrap", args: []string{"ktrap", "trace", connecting}},
+	{name: "ktrap", args: []string{"ktrap", "trace", connecting}, says: attached},
 	{name: "bpftrace kprobe", args: []string{"bpftrace", "-e", "kprobe:" + connecting +
 		` { printf("%d %s(%p, %p, %d, %d)\n", pid, comm, arg0, arg1, arg2, arg3) }`}},
 	{name: "bpftrace kfunc", args: []string{"bpftrace", "-e", "kfunc:" + connecting +

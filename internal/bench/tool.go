@@ -24,7 +24,7 @@ type tool struct {
 	began    time.Time
 }
 
-// attach starts a tool and returns as soon as its probe is there.
+// attach starts a tool and returns as soon as it is attached.
 func attach(p peer, function string) (*tool, error) {
 	t := &tool{name: p.args[0]}
 	fail := func(err error) (*tool, error) { return nil, errors.Join(err, t.close()) }
@@ -38,7 +38,10 @@ func attach(p peer, function string) (*tool, error) {
 	if err := t.start(p.args); err != nil {
 		return fail(err)
 	}
-	if err := t.function.awaitProbe(t); err != nil {
+	if err := t.await(t.function.probed); err != nil {
+		return fail(err)
+	}
+	if err := t.await(func() (bool, error) { return t.said(p.says) }); err != nil {
 		return fail(err)
 	}
 	return t, nil
@@ -65,6 +68,32 @@ func (t *tool) start(args []string) error {
 	}
 	t.pid = p.Pid
 	return p.Release()
+}
+
+// glance is the time between two looks at a tool: how late it may be seen what
+// it does. A look takes some 10 µs.
+const glance = 100 * time.Microsecond
+
+// patience bounds what a tool may take to attach, or to end.
+const patience = 2 * time.Minute
+
+// await returns as soon as something is so; a tool that ends before is an error.
+func (t *tool) await(so func() (bool, error)) error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if now, err := so(); now || err != nil {
+			return err
+		}
+		if err := t.running(); err != nil {
+			return err
+		}
+		unix.Nanosleep(&unix.Timespec{Nsec: int64(glance)}, nil)
+	}
+	return fmt.Errorf("not attached after %v", patience)
+}
+
+func (t *tool) said(words string) (bool, error) {
+	text, err := os.ReadFile(filepath.Join(t.folder, "stderr"))
+	return bytes.Contains(text, []byte(words)), err
 }
 
 // cpu returns the user and system time of all threads together, exactly: in
@@ -141,9 +170,6 @@ func (t *tool) proc(file string) (string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", t.pid, file))
 	return string(text), err
 }
-
-// patience bounds what a tool may take to attach, or to end.
-const patience = 2 * time.Minute
 
 // running is an error once the tool has ended: with its last words.
 func (t *tool) running() error {
