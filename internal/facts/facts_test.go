@@ -54,6 +54,14 @@ func TestOnlyWhatIsKnownToBeMissingStopsAProbe(t *testing.T) {
 		{"the cause before the effect", map[Feature]Answer{BPF: {State: No}, Privileges: {State: No}}, Privileges},
 		{"no kprobes, but fentry", map[Feature]Answer{KprobePerf: {State: No}, Fentry: {State: Yes}}, ""},
 		{"no way to attach", map[Feature]Answer{KprobePerf: {State: No}}, KprobePerf},
+		{"no programs, but tracefs", map[Feature]Answer{BPF: {State: No}, KprobePerf: {State: No}, KprobeEvents: {State: Yes}}, ""},
+		{"no rights to programs, but tracefs", map[Feature]Answer{Privileges: {State: No}, KprobeEvents: {State: Yes}}, ""},
+		{"no ring buffer, but tracefs", map[Feature]Answer{Ringbuf: {State: No}, KprobeEvents: {State: Yes}}, ""},
+		{"no programs and perhaps tracefs", map[Feature]Answer{BPF: {State: No}, KprobeEvents: {State: Unknown}}, BPF},
+		{"no programs, tracefs not built in", map[Feature]Answer{BPF: {State: No}, KprobeEvents: {State: No}}, BPF},
+		{"no programs, tracefs not mounted", map[Feature]Answer{BPF: {State: No}, KprobeEvents: {State: No, Mend: "mount"}}, KprobeEvents},
+		{"no rights, tracefs not mounted", map[Feature]Answer{Privileges: {State: No}, KprobeEvents: {State: No, Mend: "mount"}}, Privileges},
+		{"tracefs, but kprobes switched off", map[Feature]Answer{BPF: {State: No}, SwitchedOn: {State: No}, KprobeEvents: {State: Yes}}, SwitchedOn},
 	} {
 		var missing *Missing
 		errors.As(able(c.changed).Ready(), &missing)

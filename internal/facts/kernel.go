@@ -9,6 +9,8 @@
 // too, each beside the type it fills.
 package facts
 
+import "fmt"
+
 // Kernel is one kernel as seen by one process.
 type Kernel struct {
 	Release  string             `json:"release"` // as uname -r says
@@ -90,12 +92,18 @@ func (k *Kernel) Check(needs ...Feature) error {
 func (k *Kernel) Programs() error { return k.Check(Privileges, BPF, Ringbuf) }
 
 // Needs returns the *Missing of what every probe needs, or nil. Without programs
-// tracefs will do, where this process may use it.
+// tracefs will do, where this process may use it; where only a mend keeps that
+// from being used, it is what is missing.
 func (k *Kernel) Needs() error {
 	if k.bare() {
 		return k.Check(Unlocked, SwitchedOn, Kallsyms)
 	}
-	return k.Check(ToProbe()...)
+	err := k.Check(ToProbe()...)
+	events := k.Features[KprobeEvents]
+	if err != nil && k.Check(Privileges, Unlocked, SwitchedOn, Kallsyms) == nil && events.State == No && events.Mend != "" {
+		return &Missing{KprobeEvents, fmt.Sprintf("%s, and without BPF probes need tracefs: %s", err.(*Missing).Why, events.Why), events.Mend}
+	}
+	return err
 }
 
 func (k *Kernel) bare() bool { return k.Programs() != nil && k.Can(KprobeEvents) == nil }

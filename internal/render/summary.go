@@ -40,11 +40,15 @@ const quietFrom = 8
 
 // AppendSummary appends the ledgers for people, a line a probe.
 func (p Palette) AppendSummary(dst []byte, ledgers []ktrap.Ledger) []byte {
-	quiet, unknown := 0, 0
+	quiet, unknown, unsure := 0, 0, 0
 	var hits, delivered uint64
 	for _, l := range ledgers {
 		hits, delivered = hits+l.Hits, delivered+l.Delivered
-		if !l.MissesKnown {
+		switch {
+		case l.MissesKnown:
+		case strings.HasSuffix(l.Mechanism, " event"):
+			unsure++
+		default:
 			unknown++
 		}
 		if len(ledgers) >= quietFrom && l.Hits == 0 {
@@ -61,6 +65,9 @@ func (p Palette) AppendSummary(dst []byte, ledgers []ktrap.Ledger) []byte {
 	}
 	if unknown > 0 {
 		dst = append(dst, "misses are unknown: for a kprobe this kernel does not tell how many hits it missed (Linux 6.7 does)\n"...)
+	}
+	if unsure > 0 {
+		dst = append(dst, "misses and losses of an event are unknown if its hits do not pause while they are counted, or, up to Linux 5.13, if memory could not be read\n"...)
 	}
 	return dst
 }
