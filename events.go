@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"ktrap/internal/capture"
@@ -24,14 +25,19 @@ func (s *Session) Events(ctx context.Context) iter.Seq2[*Event, error] {
 			return
 		}
 		defer s.reading.Store(false)
+		// Even if whoever takes the events is blocked, the kernel is let go of.
+		detach := sync.OnceValue(func() error {
+			s.ended.Store(true)
+			return s.detach()
+		})
+		defer context.AfterFunc(ctx, func() { detach() })()
 		for ctx.Err() == nil {
 			batch, more := s.stream.Next(ctx)
 			if !s.deliver(batch, yield) || !more {
 				return
 			}
 		}
-		s.ended.Store(true)
-		if err := s.detach(); err != nil {
+		if err := detach(); err != nil {
 			yield(nil, err)
 			return
 		}

@@ -62,6 +62,7 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 		named[m.Name]++
 	}
 	var probes []*Probe
+	at := map[uint64]string{}
 	for _, m := range matches {
 		probe := like
 		probe.Return, probe.Optional = p.Return, true
@@ -71,11 +72,15 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 		} else {
 			s.matched[name{m.Module, m.Name}] = m
 		}
-		if strings.HasSuffix(m.Name, ".cold") {
+		switch first, alias := at[m.Addr]; {
+		case strings.HasSuffix(m.Name, ".cold"):
 			s.skipped = append(s.skipped, Skipped{&probe, errPart})
-			continue
+		case alias:
+			s.skipped = append(s.skipped, Skipped{&probe, fmt.Errorf("another name of %s", first)})
+		default:
+			at[m.Addr] = m.Name
+			probes = append(probes, &probe)
 		}
-		probes = append(probes, &probe)
 	}
 	return probes, nil
 }

@@ -35,6 +35,9 @@ func TestAProbeThatMakesNoSenseIsRefused(t *testing.T) {
 	if err := (&Probe{Symbol: "vfs_read", Pre: handler}).check(); err != nil {
 		t.Errorf("a good probe: %v", err)
 	}
+	if _, err := new(Session).Register(t.Context(), nil); err == nil {
+		t.Error("a nil probe was registered")
+	}
 	if Func(nil) != nil {
 		t.Error("no function makes a handler")
 	}

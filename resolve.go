@@ -29,8 +29,8 @@ type prepared struct {
 // prepare does all that can be done without touching the kernel. The errors of
 // all probes that can't be had are joined.
 func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, error) {
-	if len(probes) == 0 {
-		return nil, errors.New("register: no probes")
+	if len(probes) == 0 || slices.Contains(probes, nil) {
+		return nil, errors.New("register: no probes, or one that is nil")
 	}
 	s.indexFunctions(probes)
 	s.kprobes = nil

@@ -357,6 +357,35 @@ func TestANamedPipeWithoutAReaderIsLeftAtASignal(t *testing.T) {
 	}
 }
 
+func TestASignalDetachesAlsoWhileTheOutputIsBlocked(t *testing.T) {
+	before := armed(t)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "ktrap", "trace", "__x64_sys_umask", "--pid", fmt.Sprint(os.Getpid()))
+	cmd.Stdout = write
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	for range 500 { // more than a pipe and the buffer hold, once it is armed
+		for range 20 {
+			unix.Umask(0o22)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	cmd.Process.Signal(unix.SIGINT)
+	time.Sleep(2 * time.Second)
+	if diff := cmp.Diff(before, armed(t)); diff != "" {
+		t.Errorf("nobody reads, and the probe is still armed, -before +now:\n%s", diff)
+	}
+	read.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARefusalLeavesTheOutputFileAlone(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "keep")
 	if err := os.WriteFile(name, []byte("precious"), 0o600); err != nil {
@@ -402,8 +431,8 @@ func TestASignalDetachesAndPrintsTheSummary(t *testing.T) {
 		before := armed(t)
 		cmd, stderr := started(t, "trace", "vfs_read", "-o", filepath.Join(t.TempDir(), "out"))
 		cmd.Process.Signal(signal)
-		if err := cmd.Wait(); err != nil || !strings.Contains(stderr.String(), " delivered") {
-			t.Errorf("%v: %v, want the summary: %s", signal, err, stderr)
+		if err := cmd.Wait(); err != nil || !strings.Contains(stderr(), " delivered") {
+			t.Errorf("%v: %v, want the summary: %s", signal, err, stderr())
 		}
 		if diff := cmp.Diff(before, armed(t)); diff != "" {
 			t.Errorf("%v: -before +after:\n%s", signal, diff)
@@ -411,10 +440,10 @@ func TestASignalDetachesAndPrintsTheSummary(t *testing.T) {
 	}
 }
 
-// started starts ktrap and waits until it traces.
-func started(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
+// started starts ktrap and waits until it traces; stderr waits for its end.
+func started(t *testing.T, args ...string) (cmd *exec.Cmd, stderr func() string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "ktrap", args...)
+	cmd = exec.CommandContext(t.Context(), "ktrap", args...)
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -439,7 +468,10 @@ func started(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	rest := make(chan bool)
 	go func() { defer close(rest); text.ReadFrom(r) }()
 	t.Cleanup(func() { read.Close(); <-rest })
-	return cmd, &text
+	return cmd, func() string {
+		<-rest
+		return text.String()
+	}
 }
 
 func TestABurstIsDeliveredWholeOrAccountedFor(t *testing.T) {
@@ -454,7 +486,7 @@ func TestABurstIsDeliveredWholeOrAccountedFor(t *testing.T) {
 	}
 	cmd.Process.Signal(unix.SIGINT)
 	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v: %s", err, stderr)
+		t.Fatalf("%v: %s", err, stderr())
 	}
 	text, err := os.ReadFile(out)
 	if err != nil {
