@@ -83,19 +83,6 @@ const (
 	Unreadable
 )
 
-// ReadStr returns what bpf_probe_read_kernel_str left in buf when it answered
-// n: the length with the NUL, which is that of buf for text that was cut off
-// and for text that just fits, or a negative error.
-func ReadStr(buf []byte, n int) Str {
-	switch {
-	case n <= 0 || n > len(buf):
-		return Str{State: Unreadable}
-	case n == len(buf):
-		return Str{buf[:n-1], Cut}
-	}
-	return Str{buf[:n-1], Whole}
-}
-
 // append writes the value in the parent's bytes.
 func (n *node) append(dst, parent []byte, f form) []byte {
 	raw := from(parent, n.off)
