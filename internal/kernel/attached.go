@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 
+	"ktrap/internal/place"
 	"ktrap/internal/probelist"
 )
 
@@ -134,7 +135,7 @@ func fromKprobe(k *link.KprobeInfo, isReturn bool) Attached {
 
 func kprobeAt(symbol string, offset, addr uint64, isReturn bool) Attached {
 	var a Attached
-	a.Kind, a.Addr = probelist.Kprobe, probelist.Address(addr)
+	a.Kind, a.Addr = probelist.Kprobe, place.Address(addr)
 	a.Place.Symbol, a.Place.Offset = symbol, offset
 	if isReturn {
 		a.Kind, a.Place.Return = probelist.Kretprobe, true

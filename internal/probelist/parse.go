@@ -38,7 +38,7 @@ func parseKprobe(line string) (Probe, error) {
 	if err != nil {
 		return Probe{}, err
 	}
-	p := Probe{Kind: Kprobe, Addr: Address(addr)}
+	p := Probe{Kind: Kprobe, Addr: place.Address(addr)}
 	symbol, offset, _ := strings.Cut(f[2], "+")
 	p.Place.Symbol = symbol
 	p.Place.Offset, _ = strconv.ParseUint(offset, 0, 64)
@@ -101,7 +101,7 @@ func parseEvent(line string) (Probe, bool) {
 		// A uprobe: a path and an offset.
 		return Probe{}, false
 	}
-	p := Probe{Place: where, Addr: Address(where.Addr), Event: &Event{Name: name}}
+	p := Probe{Place: where, Addr: place.Address(where.Addr), Event: &Event{Name: name}}
 	switch how[0] {
 	case 'p':
 		p.Kind = Kprobe

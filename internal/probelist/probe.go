@@ -11,43 +11,24 @@
 package probelist
 
 import (
-	"fmt"
-	"strconv"
-
 	"ktrap/internal/place"
 )
 
 // A Probe is one thing that is armed, or that could be by one write, on the
 // machine.
 type Probe struct {
-	Kind      string      `json:"kind"`                // as under Kinds
-	Place     place.Place `json:"place,omitzero"`      // where the kernel says it is; zero for many functions
-	Addr      Address     `json:"addr,omitempty"`      // 0 if unknown
-	Functions []string    `json:"functions,omitempty"` // of a probe of many functions
-	OneOf     []string    `json:"one_of,omitempty"`    // instead of the place, where the kernel does not tell it
-	State     State       `json:"state,omitzero"`
-	Event     *Event      `json:"event,omitempty"`
-	Program   *Program    `json:"program,omitempty"`
+	Kind      string        `json:"kind"`                // as under Kinds
+	Place     place.Place   `json:"place,omitzero"`      // where the kernel says it is; zero for many functions
+	Addr      place.Address `json:"addr,omitempty"`      // 0 if unknown
+	Functions []string      `json:"functions,omitempty"` // of a probe of many functions
+	OneOf     []string      `json:"one_of,omitempty"`    // instead of the place, where the kernel does not tell it
+	State     State         `json:"state,omitzero"`
+	Event     *Event        `json:"event,omitempty"`
+	Program   *Program      `json:"program,omitempty"`
 
 	// Callback is the kernel function that is called, where nothing else
 	// tells whose the hook is.
 	Callback string `json:"callback,omitempty"`
-}
-
-// Address is one of the running kernel, in JSON a string: too large for its
-// numbers.
-type Address uint64
-
-func (a Address) String() string { return fmt.Sprintf("%#x", uint64(a)) }
-
-// MarshalText writes 0x and hex.
-func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
-
-// UnmarshalText reads what MarshalText writes.
-func (a *Address) UnmarshalText(text []byte) error {
-	n, err := strconv.ParseUint(string(text), 0, 64)
-	*a = Address(n)
-	return err
 }
 
 // Kinds of probes that are not BPF's alone; those keep the kernel's names
