@@ -105,7 +105,7 @@ func (e *Event) Stack() []Frame {
 	}
 	frames := make([]Frame, len(addrs))
 	for i, addr := range addrs {
-		frames[i] = frame(e.Registration.session.symbols, addr)
+		frames[i] = frame(e.Registration.session.on.symbols, addr)
 	}
 	return frames
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"ktrap/internal/kernel"
 	"ktrap/internal/place"
 	"ktrap/symbols"
 )
@@ -41,7 +40,7 @@ func CheckPlace(text string) error {
 type PlaceError = place.Error
 
 func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
-	matches, err := s.symbols.Match(p.Module, p.Symbol)
+	matches, err := s.on.symbols.Match(p.Module, p.Symbol)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +49,7 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.traceable == nil {
-		// Without the list the kernel itself tells, one function at a time.
-		s.traceable, _ = kernel.Traceable()
-	}
+	s.on.readTraceable()
 	if s.matched == nil {
 		s.matched = map[name]symbols.Symbol{}
 	}

@@ -32,8 +32,8 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 	if len(probes) == 0 || slices.Contains(probes, nil) {
 		return nil, errors.New("register: no probes, or one that is nil")
 	}
-	s.indexFunctions(probes)
-	s.kprobes = nil
+	s.on.indexFunctions(symbolsOf(probes))
+	s.on.kprobes = nil
 	p := new(prepared)
 	var errs []error
 	for _, probe := range probes {
@@ -102,13 +102,13 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 // find returns the symbol that the probe is in and the address that it means.
 func (s *Session) find(probe *Probe) (symbols.Symbol, uint64, error) {
 	if probe.Addr != 0 {
-		sym, _, _ := s.symbols.At(probe.Addr)
+		sym, _, _ := s.on.symbols.At(probe.Addr)
 		return sym, probe.Addr, nil
 	}
 	if sym, matched := s.matched[name{probe.Module, probe.Symbol}]; matched {
 		return sym, sym.Addr + probe.Offset, nil
 	}
-	found, err := s.symbols.Lookup(probe.Module, probe.Symbol)
+	found, err := s.on.symbols.Lookup(probe.Module, probe.Symbol)
 	if err != nil {
 		return symbols.Symbol{}, 0, err
 	}
@@ -120,55 +120,16 @@ func (s *Session) find(probe *Probe) (symbols.Symbol, uint64, error) {
 	return found[0], found[0].Addr + probe.Offset, nil
 }
 
-// query gathers what the verdict on addr is made from. What can't be read, as
-// without debugfs, stays unknown: then the kernel itself will tell.
 func (s *Session) query(probe *Probe, sym symbols.Symbol, addr uint64) site.Query {
-	q := site.Query{
-		Addr:   addr,
-		Return: probe.Return,
-		Unsafe: s.config.Unsafe,
-		Func:   site.Func{Name: sym.Name, Module: sym.Module, Addr: sym.Addr, Size: sym.Size},
-		Code:   s.code(sym),
-		Kernel: s.rules(),
-	}
-	if in, err := s.symbols.InText(addr); err == nil {
-		q.InText = site.AnswerOf(in)
-	}
-	if base, _, clone := strings.Cut(sym.Name, "."); clone {
-		if bases, err := s.symbols.Lookup(sym.Module, base); err == nil {
-			q.Func.Base = bases[0].Addr
-		}
-	}
-	if s.traceable != nil {
-		q.Func.Traceable = site.AnswerOf(s.canTrace(sym))
-	}
-	return q
+	return s.on.query(wanted{ret: probe.Return, unsafe: s.config.Unsafe}, sym, addr)
 }
 
-// canTrace asks ftrace's list, which has one name of each place.
-func (s *Session) canTrace(sym symbols.Symbol) bool {
-	base, _, _ := strings.Cut(sym.Name, ".")
-	if s.traceable[kernel.Function{Name: sym.Name, Module: sym.Module}] || s.traceable[kernel.Function{Name: base, Module: sym.Module}] {
-		return true
+func symbolsOf(probes []*Probe) []string {
+	names := make([]string, len(probes))
+	for i, p := range probes {
+		names[i] = p.Symbol
 	}
-	aliases, err := s.symbols.Aliases(sym.Addr)
-	return err == nil && slices.ContainsFunc(aliases, func(other symbols.Symbol) bool {
-		return s.traceable[kernel.Function{Name: other.Name}]
-	})
-}
-
-// rules are the kernel's own lists of forbidden places, read once.
-func (s *Session) rules() *site.Kernel {
-	if s.site == nil {
-		s.site = new(site.Kernel)
-		if ranges, err := kernel.Blacklist(); err == nil {
-			s.site.Blacklist = make([]site.Range, 0, len(ranges))
-			for _, r := range ranges {
-				s.site.Blacklist = append(s.site.Blacklist, site.Range{Start: r.Start, End: r.End, Name: r.Symbol})
-			}
-		}
-	}
-	return s.site
+	return names
 }
 
 // typed decides what a hit of r records, and what the plan has to know of it.
@@ -178,7 +139,7 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 	var id btf.ID
 	if r.entry {
 		var err error
-		if spec, id, err = s.function(r); err != nil {
+		if spec, id, err = s.on.function(r.sym); err != nil {
 			point.NoFunc = err.Error()
 		}
 	}
@@ -216,98 +177,6 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 }
 
 const maxFrames = 127 // the kernel's own limit, kernel.perf_event_max_stack
-
-// function finds r's function in BTF. The error says why it is not there: then
-// arguments have no names or types.
-func (s *Session) function(r *Registration) (*btf.Spec, btf.ID, error) {
-	spec, err := s.spec(r.sym.Module)
-	if err != nil {
-		return nil, 0, err
-	}
-	name := r.sym.Name
-	ids, indexed := s.types.index[name]
-	if !indexed || r.sym.Module != "" {
-		ids = spec.Funcs(name)
-	}
-	if len(ids) == 0 && r.sym.Module == "" && !strings.Contains(name, ".") {
-		ids = s.aliased(spec, r.sym)
-	}
-	switch {
-	case len(ids) == 1:
-		return spec, ids[0], nil
-	case len(ids) > 1:
-		return nil, 0, fmt.Errorf("BTF has %d functions named %s, with different arguments", len(ids), name)
-	case strings.Contains(name, "."):
-		return nil, 0, errChanged
-	}
-	return nil, 0, errNotInBTF
-}
-
-var errNotInBTF = errors.New("BTF does not know it")
-
-var errChanged = errors.New("a copy that the compiler changed: its arguments are not those of the source")
-
-// aliased finds the functions of BTF that have another name of the same place:
-// __x64_sys_getppid is __do_sys_getppid.
-func (s *Session) aliased(spec *btf.Spec, sym symbols.Symbol) []btf.ID {
-	aliases, err := s.symbols.Aliases(sym.Addr)
-	if err != nil {
-		return nil
-	}
-	for _, other := range aliases {
-		if other.Name == sym.Name {
-			continue
-		}
-		if ids := spec.Funcs(other.Name); len(ids) > 0 {
-			return ids
-		}
-	}
-	return nil
-}
-
-// indexFunctions looks up the functions of many probes in one pass over BTF.
-func (s *Session) indexFunctions(probes []*Probe) {
-	spec, err := s.spec("")
-	if err != nil || len(probes) < 2 {
-		return
-	}
-	names := make([]string, len(probes))
-	for i, p := range probes {
-		names[i] = p.Symbol
-	}
-	s.types.index = spec.FuncIndex(names)
-}
-
-// spec opens the BTF of the kernel or of a module, once.
-func (s *Session) spec(module string) (*btf.Spec, error) {
-	t := &s.types
-	if t.kernel == nil && t.err == nil {
-		t.kernel, t.err = openBTF("", nil)
-	}
-	if t.err != nil || module == "" {
-		return t.kernel, t.err
-	}
-	if spec, ok := t.modules[module]; ok {
-		return spec, nil
-	}
-	spec, err := openBTF(module, t.kernel)
-	if err != nil {
-		return nil, err
-	}
-	if t.modules == nil {
-		t.modules = map[string]*btf.Spec{}
-	}
-	t.modules[module] = spec
-	return spec, nil
-}
-
-func openBTF(module string, base *btf.Spec) (*btf.Spec, error) {
-	data, err := kernel.BTF(module)
-	if err != nil {
-		return nil, err
-	}
-	return btf.Parse(data, base)
-}
 
 // job is p for attach.
 func (p *prepared) job(s *Session) attach.Job {
@@ -351,9 +220,7 @@ func (p *prepared) leaveOut(i int, err error) {
 // explain turns the kernel's refusal into a reason: with the list of traceable
 // functions, which is too slow to be read before it is needed.
 func (s *Session) explain(r *Registration, refused *attach.Refused) error {
-	if s.traceable == nil {
-		s.traceable, _ = kernel.Traceable()
-	}
+	s.on.readTraceable()
 	if err := site.Judge(s.query(&r.probe, r.sym, r.asked)).Err(); err != nil {
 		return err
 	}

@@ -29,12 +29,9 @@ import (
 
 	"ktrap/internal/arch"
 	"ktrap/internal/attach"
-	"ktrap/internal/btf"
 	"ktrap/internal/facts"
 	"ktrap/internal/kernel"
 	"ktrap/internal/plan"
-	"ktrap/internal/probelist"
-	"ktrap/internal/site"
 	"ktrap/internal/stream"
 	"ktrap/symbols"
 )
@@ -69,16 +66,13 @@ func Mechanisms() []string { return plan.Names() }
 // Session owns everything that is armed. Its methods may be called together,
 // but only one loop over Events may run.
 type Session struct {
-	config  Config
-	kernel  *facts.Kernel
-	arch    *arch.Arch
-	symbols *symbols.Live
-	clock   clock
+	config Config
+	kernel *facts.Kernel
+	arch   *arch.Arch
+	on     *Kernel
+	clock  clock
 
 	mu      sync.Mutex
-	site    *site.Kernel // the kernel's lists of forbidden places, once read
-	codes   map[uint64][]byte
-	types   types
 	ring    *ebpf.Map      // where programs write records
 	group   *attach.Group  // tracefs events, if any are used
 	buffer  *attach.Buffer // what is drained instead of the ring where no programs run
@@ -88,26 +82,13 @@ type Session struct {
 	skipped []Skipped
 	// matched are the functions that patterns stood for: they need no look-up.
 	matched map[name]symbols.Symbol
-	// kprobes are those of the machine, read at most once for a set of probes.
-	kprobes []probelist.Probe
-	// traceable is what ftrace can reach, read when a pattern or a refusal asks.
-	traceable map[kernel.Function]bool
-	closed    bool
-	reading   atomic.Bool // a loop over Events runs
-	ended     atomic.Bool // a loop over Events has detached everything
+	closed  bool
+	reading atomic.Bool // a loop over Events runs
+	ended   atomic.Bool // a loop over Events has detached everything
 }
 
 // name is a symbol's, in the module or, if that is empty, the kernel.
 type name struct{ module, symbol string }
-
-// types are the BTF opened so far.
-type types struct {
-	kernel  *btf.Spec
-	err     error // why there is none of the kernel
-	modules map[string]*btf.Spec
-	// index has the kernel's functions of the names that were looked up together.
-	index map[string][]btf.ID
-}
 
 // batch is one Register: what attached together.
 type batch struct {
@@ -138,7 +119,7 @@ func (c Config) Open(ctx context.Context) (*Session, error) {
 	if c.Memory == 0 {
 		c.Memory = defaultMemory
 	}
-	return &Session{config: c, kernel: k, arch: a, symbols: symbols.Open(symbols.Options{}), clock: readClock()}, nil
+	return &Session{config: c, kernel: k, arch: a, on: running(), clock: readClock()}, nil
 }
 
 // Register attaches probes and arms them together: all or, on an error, none.
@@ -286,7 +267,7 @@ func (s *Session) Close() error {
 	if s.ring != nil {
 		err = errors.Join(err, s.ring.Close())
 	}
-	return errors.Join(err, s.closeTracefs(), s.symbols.Close())
+	return errors.Join(err, s.closeTracefs(), s.on.symbols.Close())
 }
 
 // reap lets go of the batches of which every probe is unregistered and every

@@ -71,7 +71,7 @@ func (s *Session) carryOut(ctx context.Context, p *prepared) (armed, error) {
 // a miss of its probe: as long as probes had fault handlers (up to 5.13,
 // ec6aba3d2be1).
 func (s *Session) faultsMissed() bool {
-	_, err := s.symbols.Lookup("", "aggr_fault_handler")
+	_, err := s.on.symbols.Lookup("", "aggr_fault_handler")
 	return err == nil
 }
 

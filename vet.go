@@ -1,0 +1,100 @@
+package ktrap
+
+import (
+	"slices"
+	"strings"
+
+	"ktrap/internal/kernel"
+	"ktrap/internal/probelist"
+	"ktrap/internal/site"
+	"ktrap/symbols"
+)
+
+// wanted is what is asked of a place besides its address.
+type wanted struct{ ret, unsafe bool }
+
+// query gathers what the verdict on addr is made from. What can't be read, as
+// without debugfs, stays unknown: then the kernel itself will tell.
+func (k *Kernel) query(w wanted, sym symbols.Symbol, addr uint64) site.Query {
+	q := site.Query{
+		Addr:   addr,
+		Return: w.ret,
+		Unsafe: w.unsafe,
+		Func:   site.Func{Name: sym.Name, Module: sym.Module, Addr: sym.Addr, Size: sym.Size},
+		Code:   k.code(sym),
+		Kernel: k.rules(),
+	}
+	if in, err := k.symbols.InText(addr); err == nil {
+		q.InText = site.AnswerOf(in)
+	}
+	if base, _, clone := strings.Cut(sym.Name, "."); clone {
+		if bases, err := k.symbols.Lookup(sym.Module, base); err == nil {
+			q.Func.Base = bases[0].Addr
+		}
+	}
+	if k.traceable != nil {
+		q.Func.Traceable = site.AnswerOf(k.canTrace(sym))
+	}
+	return q
+}
+
+// canTrace asks ftrace's list, which has one name of each place.
+func (k *Kernel) canTrace(sym symbols.Symbol) bool {
+	base, _, _ := strings.Cut(sym.Name, ".")
+	if k.traceable[kernel.Function{Name: sym.Name, Module: sym.Module}] || k.traceable[kernel.Function{Name: base, Module: sym.Module}] {
+		return true
+	}
+	aliases, err := k.symbols.Aliases(sym.Addr)
+	return err == nil && slices.ContainsFunc(aliases, func(other symbols.Symbol) bool {
+		return k.traceable[kernel.Function{Name: other.Name}]
+	})
+}
+
+// readTraceable reads what ftrace can reach, which is too slow to be read before
+// it is needed. Without the list the kernel itself will tell.
+func (k *Kernel) readTraceable() {
+	if k.traceable == nil {
+		k.traceable, _ = kernel.Traceable()
+	}
+}
+
+// rules are the kernel's own lists of forbidden places, read once.
+func (k *Kernel) rules() *site.Kernel {
+	if k.site == nil {
+		k.site = new(site.Kernel)
+		if ranges, err := kernel.Blacklist(); err == nil {
+			k.site.Blacklist = make([]site.Range, 0, len(ranges))
+			for _, r := range ranges {
+				k.site.Blacklist = append(k.site.Blacklist, site.Range{Start: r.Start, End: r.End, Name: r.Symbol})
+			}
+		}
+	}
+	return k.site
+}
+
+// code returns the code of a function as it is when nobody probes it. It is read
+// once, before we arm anything in it; in a function where somebody else's
+// breakpoint or jump stands by then, what lies below that is not known, and nil
+// is returned.
+func (k *Kernel) code(sym symbols.Symbol) []byte {
+	if code, read := k.codes[sym.Addr]; read {
+		return code
+	}
+	var code []byte
+	if !k.patched(sym) {
+		code, _ = k.symbols.Code(sym.Addr, int(sym.Size))
+	}
+	k.codes[sym.Addr] = code
+	return code
+}
+
+// patched tells whether a kprobe stands in the function that is no call of
+// ftrace's, which takes the place of an instruction of the same length.
+func (k *Kernel) patched(sym symbols.Symbol) bool {
+	if k.kprobes == nil {
+		k.kprobes = kernel.Kprobes()
+	}
+	return slices.ContainsFunc(k.kprobes, func(p probelist.Probe) bool {
+		return !p.State.Ftrace && uint64(p.Addr)-sym.Addr < sym.Size
+	})
+}
