@@ -1,14 +1,16 @@
 package symbols
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 )
 
-// A NotFoundError says that the running kernel has no such symbol.
+// A NotFoundError says that a kernel has no such symbol.
 type NotFoundError struct {
+	Image        string   // the image's name; "" for the running kernel
 	Module, Name string   // as asked for; Name may be a pattern
 	NotLoaded    bool     // there is no such Module
 	Elsewhere    []Symbol // of that name, outside Module
@@ -17,16 +19,18 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	s := fmt.Sprintf("no symbol %s in %s", e.Name, home(e.Module))
+	s := fmt.Sprintf("no symbol %s in %s", e.Name, e.home(e.Module))
 	switch {
+	case e.NotLoaded && e.Image != "":
+		return fmt.Sprintf("module %s is not in %s: an image holds the kernel without its modules", e.Module, e.Image)
 	case e.NotLoaded:
 		s = fmt.Sprintf("module %s is not loaded", e.Module)
 	case strings.ContainsAny(e.Name, "*?["):
-		s = fmt.Sprintf("no function of %s matches %s", home(e.Module), e.Name)
+		s = fmt.Sprintf("no function of %s matches %s", e.home(e.Module), e.Name)
 	}
 	switch {
 	case len(e.Elsewhere) > 0:
-		return fmt.Sprintf("%s (%s is in %s)", s, e.Name, home(e.Elsewhere[0].Module))
+		return fmt.Sprintf("%s (%s is in %s)", s, e.Name, e.home(e.Elsewhere[0].Module))
 	case e.NotLoaded:
 		return fmt.Sprintf("%s (modprobe %s would load it)", s, e.Module)
 	case len(e.Clones) > 0:
@@ -37,12 +41,15 @@ func (e *NotFoundError) Error() string {
 	return s
 }
 
-func home(module string) string {
+func (e *NotFoundError) home(module string) string {
 	if module == "" {
-		return "the running kernel"
+		return (&view{image: e.Image}).home()
 	}
 	return "module " + module
 }
+
+// home is what errors call the kernel.
+func (v *view) home() string { return cmp.Or(v.image, "the running kernel") }
 
 func names(symbols []Symbol) string {
 	var names []string
@@ -116,20 +123,20 @@ func (l *Live) hasSyslog() bool {
 }
 
 // notFound finds out what there is instead; what it can't is left out.
-func (l *Live) notFound(module, name string) error {
-	e := &NotFoundError{Module: module, Name: name}
+func (v *view) notFound(module, name string) error {
+	e := &NotFoundError{Image: v.image, Module: module, Name: name}
 	if module != "" {
-		loaded, _ := l.loadedModules()
+		loaded, _ := v.loaded()
 		e.NotLoaded = !isLoaded(loaded, module)
-		e.Elsewhere, _ = l.named(name)
-		more, _ := l.inModules("", func(s Symbol) bool { return s.Name == name })
+		e.Elsewhere, _ = v.named(name)
+		more, _ := v.inModules("", func(s Symbol) bool { return s.Name == name })
 		e.Elsewhere = append(e.Elsewhere, more...)
 	}
 	if !e.NotLoaded {
-		e.Clones, _ = l.Clones(module, name)
+		e.Clones, _ = v.Clones(module, name)
 	}
 	if !e.NotLoaded && len(e.Clones)+len(e.Elsewhere) == 0 {
-		e.Suggestions = l.Suggest(module, name, 3)
+		e.Suggestions = v.Suggest(module, name, 3)
 	}
 	return e
 }

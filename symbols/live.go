@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,31 +23,15 @@ type Options struct {
 
 // Live answers for the running kernel. It may be used from many goroutines.
 type Live struct {
+	view
 	proc   string
 	opened atomic.Pointer[kcore.Core]
 	core   func() (*kcore.Core, error)
-	layout func() (kallsyms.Layout, error)
-	kernel func() (table, error)
-	text   func() (bounds, error)
 
-	mu     sync.Mutex // guards what follows
-	loaded []module   // those in listed
-	listed *kallsyms.List
+	mu    sync.Mutex // guards what follows
+	known []module   // those in list
+	list  *kallsyms.List
 }
-
-// A table holds the symbols of the kernel proper, or of all modules.
-type table interface {
-	Len() int
-	Addr(i int) uint64
-	Symbol(i int) kallsyms.Symbol
-	WithPrefix(prefix string) iter.Seq[kallsyms.Symbol]
-	Names(start, end uint64) iter.Seq[[]byte]
-}
-
-// bounds are those of the kernel's code that stays after boot.
-type bounds struct{ start, end uint64 }
-
-func (b bounds) hold(addr uint64) bool { return b.start <= addr && addr < b.end }
 
 // Open returns the running kernel's symbols. It reads nothing yet.
 func Open(o Options) *Live {
@@ -58,8 +41,13 @@ func Open(o Options) *Live {
 		l.opened.Store(core)
 		return core, err
 	})
-	l.layout = sync.OnceValues(l.findLayout)
-	l.kernel = sync.OnceValues(l.loadKernel)
+	l.view = view{
+		memory:  l.findMemory,
+		layout:  sync.OnceValues(l.findLayout),
+		kernel:  sync.OnceValues(l.loadKernel),
+		loaded:  l.readModules,
+		modules: l.listModules,
+	}
 	l.text = sync.OnceValues(l.findText)
 	return l
 }
@@ -98,12 +86,17 @@ func (l *Live) findLayout() (kallsyms.Layout, error) {
 	return kallsyms.Locate(core, start, start+largest)
 }
 
+func (l *Live) findMemory() (kallsyms.Memory, error) {
+	core, err := l.core()
+	if err != nil {
+		return nil, fmt.Errorf("read kernel memory (it takes CAP_SYS_RAWIO, and a kernel not locked down to confidentiality): %w", err)
+	}
+	return core, nil
+}
+
 func (l *Live) loadKernel() (table, error) {
-	if layout, err := l.layout(); err == nil {
-		core, _ := l.core()
-		if t, err := kallsyms.Load(core, layout); err == nil {
-			return t, nil
-		}
+	if t, err := l.loadTable(); err == nil {
+		return t, nil
 	}
 	kernel, _, err := l.readText(false)
 	return kernel, err
@@ -140,23 +133,23 @@ func startsWithZeros(f *os.File) (bool, error) {
 	return true, nil
 }
 
-// modules returns the symbols of the modules now loaded, and which these are.
+// listModules returns the symbols of the modules now loaded, and which these are.
 // They are read again when a module came or went.
-func (l *Live) modules() (*kallsyms.List, []module, error) {
-	loaded, err := l.loadedModules()
+func (l *Live) listModules() (*kallsyms.List, []module, error) {
+	loaded, err := l.loaded()
 	if err != nil {
 		return nil, nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.listed == nil || !slices.Equal(loaded, l.loaded) {
-		listed, err := l.loadModules(loaded)
+	if l.list == nil || !slices.Equal(loaded, l.known) {
+		list, err := l.loadModules(loaded)
 		if err != nil {
 			return nil, nil, err
 		}
-		l.loaded, l.listed = loaded, listed
+		l.known, l.list = loaded, list
 	}
-	return l.listed, l.loaded, nil
+	return l.list, l.known, nil
 }
 
 func (l *Live) loadModules(loaded []module) (*kallsyms.List, error) {
@@ -191,11 +184,8 @@ func (l *Live) modulesInMemory(loaded []module) (*kallsyms.List, error) {
 	return listed, nil
 }
 
-// A module is known by both: loaded again, it lies elsewhere.
-type module struct{ name, addr string }
-
-// loadedModules reads /proc/modules, which a kernel without modules lacks.
-func (l *Live) loadedModules() (loaded []module, err error) {
+// readModules reads /proc/modules, which a kernel without modules lacks.
+func (l *Live) readModules() (loaded []module, err error) {
 	text, err := os.ReadFile(l.path("modules"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

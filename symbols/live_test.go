@@ -57,7 +57,7 @@ func TestTheTablesInMemoryEqualProcKallsyms(t *testing.T) {
 	}
 	compare(t, want, got)
 
-	loaded, err := l.loadedModules()
+	loaded, err := l.loaded()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,61 +15,61 @@ import (
 // if none is named of the kernel proper, and where that has none of any module.
 // Names are not unique; what several mean is for the caller to say. If there is
 // none the error is a *NotFoundError.
-func (l *Live) Lookup(module, name string) ([]Symbol, error) {
+func (v *view) Lookup(module, name string) ([]Symbol, error) {
 	if module == "" {
-		if found, err := l.named(name); err != nil || len(found) > 0 {
+		if found, err := v.named(name); err != nil || len(found) > 0 {
 			return found, err
 		}
 	}
-	found, err := l.inModules(module, func(s Symbol) bool { return s.Name == name })
+	found, err := v.inModules(module, func(s Symbol) bool { return s.Name == name })
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
-	return nil, l.notFound(module, name)
+	return nil, v.notFound(module, name)
 }
 
 // Match returns the functions whose names match a pattern as path.Match has it,
 // by address: of the named module, or if none is named of the kernel and of all
 // modules. Code that is gone after boot is left out, as are the names of padding
 // before functions. If there is none the error is a *NotFoundError.
-func (l *Live) Match(module, glob string) ([]Symbol, error) {
+func (v *view) Match(module, glob string) ([]Symbol, error) {
 	if _, err := path.Match(glob, ""); err != nil {
 		return nil, fmt.Errorf("match symbols with %s: %w", glob, err)
 	}
 	fixed := glob[:strings.IndexAny(glob+"*", `*?[\`)]
-	found, err := l.functions(module, fixed, func(name string) bool {
+	found, err := v.functions(module, fixed, func(name string) bool {
 		ok, _ := path.Match(glob, name)
 		return ok
 	})
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
-	return nil, l.notFound(module, glob)
+	return nil, v.notFound(module, glob)
 }
 
 // Clones returns the functions that the compiler made out of the named one, by
 // address: NAME.isra.0, .constprop.0, .part.0, .cold and the like. To have none
 // is no error.
-func (l *Live) Clones(module, name string) ([]Symbol, error) {
-	return l.functions(module, name+".", func(string) bool { return true })
+func (v *view) Clones(module, name string) ([]Symbol, error) {
+	return v.functions(module, name+".", func(string) bool { return true })
 }
 
 // functions returns the functions of a module, or if none is named of the kernel
 // and all modules, whose names begin with prefix and match.
-func (l *Live) functions(module, prefix string, match func(string) bool) (found []Symbol, err error) {
+func (v *view) functions(module, prefix string, match func(string) bool) (found []Symbol, err error) {
 	if module == "" {
-		text, err := l.text()
+		text, err := v.text()
 		if err != nil {
 			return nil, err
 		}
-		found, err = l.inKernel(prefix, func(s Symbol) bool {
+		found, err = v.inKernel(prefix, func(s Symbol) bool {
 			return text.hold(s.Addr) && s.isFunction() && match(s.Name)
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	more, err := l.inModules(module, func(s Symbol) bool {
+	more, err := v.inModules(module, func(s Symbol) bool {
 		return strings.HasPrefix(s.Name, prefix) && s.isFunction() && match(s.Name)
 	})
 	return append(found, more...), err
@@ -87,16 +87,16 @@ func isPadding(name string) bool {
 }
 
 // named returns the kernel's own symbols of exactly that name.
-func (l *Live) named(name string) ([]Symbol, error) {
-	return l.inKernel(name, func(s Symbol) bool { return s.Name == name })
+func (v *view) named(name string) ([]Symbol, error) {
+	return v.inKernel(name, func(s Symbol) bool { return s.Name == name })
 }
 
 // inKernel returns the kernel's own symbols whose names begin with prefix and
 // that match, by address. It does without the whole table if it can.
-func (l *Live) inKernel(prefix string, match func(Symbol) bool) (found []Symbol, err error) {
-	candidates, err := l.search(prefix)
+func (v *view) inKernel(prefix string, match func(Symbol) bool) (found []Symbol, err error) {
+	candidates, err := v.search(prefix)
 	if err != nil {
-		t, err := l.kernel()
+		t, err := v.kernel()
 		if err != nil {
 			return nil, err
 		}
@@ -111,23 +111,38 @@ func (l *Live) inKernel(prefix string, match func(Symbol) bool) (found []Symbol,
 }
 
 // search is the quick way to the kernel's symbols that begin with prefix.
-func (l *Live) search(prefix string) (iter.Seq[kallsyms.Symbol], error) {
-	layout, err := l.layout()
+func (v *view) search(prefix string) (iter.Seq[kallsyms.Symbol], error) {
+	memory, layout, err := v.source()
 	if err != nil {
 		return nil, err
 	}
-	core, err := l.core()
-	if err != nil {
-		return nil, err
-	}
-	found, err := kallsyms.Search(core, layout, prefix)
+	found, err := kallsyms.Search(memory, layout, prefix)
 	slices.SortStableFunc(found, func(a, b kallsyms.Symbol) int { return cmp.Compare(a.Addr, b.Addr) })
 	return slices.Values(found), err
 }
 
+// loadTable makes the kernel's own table ready to be read.
+func (v *view) loadTable() (table, error) {
+	memory, layout, err := v.source()
+	if err != nil {
+		return nil, err
+	}
+	return kallsyms.Load(memory, layout)
+}
+
+// source returns the kernel's memory and where its table lies in it.
+func (v *view) source() (kallsyms.Memory, kallsyms.Layout, error) {
+	layout, err := v.layout()
+	if err != nil {
+		return nil, layout, err
+	}
+	memory, err := v.memory()
+	return memory, layout, err
+}
+
 // inModules returns the symbols of the named module, or of all, that match.
-func (l *Live) inModules(name string, match func(Symbol) bool) ([]Symbol, error) {
-	listed, loaded, err := l.modules()
+func (v *view) inModules(name string, match func(Symbol) bool) ([]Symbol, error) {
+	listed, loaded, err := v.modules()
 	if err != nil {
 		return nil, err
 	}

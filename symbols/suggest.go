@@ -7,30 +7,40 @@ import (
 )
 
 // Suggest returns up to n names of functions that are most like name, of the
-// named module, or if none is named of the kernel and all modules. They differ
-// from it by the same number of typing mistakes, at most a third of its length,
-// or hold it. It reads the whole table.
-func (l *Live) Suggest(module, name string, n int) []string {
+// named module, or if none is named of the kernel and all modules. Names that
+// begin with it are the best, if there are no more than n. Else they differ from
+// it by the same number of typing mistakes, at most a third of its length, or
+// hold it. It reads the whole table.
+func (v *view) Suggest(module, name string, n int) []string {
 	s := newSuggester(name)
 	if module == "" {
-		l.suggestKernel(s)
+		v.suggestKernel(s)
 	}
-	modules, _ := l.inModules(module, Symbol.isFunction)
+	modules, _ := v.inModules(module, Symbol.isFunction)
 	for _, m := range modules {
 		s.consider([]byte(m.Name))
 	}
-	slices.Sort(s.best)
-	s.best = slices.Compact(s.best)
-	slices.SortStableFunc(s.best, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
-	return s.best[:min(n, len(s.best))]
+	if longer := shortest(s.longer); 0 < len(longer) && len(longer) <= n {
+		return longer
+	}
+	best := shortest(s.best)
+	return best[:min(n, len(best))]
 }
 
-func (l *Live) suggestKernel(s *suggester) {
-	t, err := l.kernel()
+// shortest sorts names by their length and leaves out what is there twice.
+func shortest(names []string) []string {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+	return names
+}
+
+func (v *view) suggestKernel(s *suggester) {
+	t, err := v.kernel()
 	if err != nil {
 		return
 	}
-	text, err := l.text()
+	text, err := v.text()
 	if err != nil {
 		return
 	}
@@ -46,7 +56,11 @@ type suggester struct {
 	loose int         // how far off names count that hold it
 	limit int         // how far off the best are
 	best  []string
+
+	longer []string // that begin with name; many are as good as all
 }
+
+const many = 64
 
 func newSuggester(name string) *suggester {
 	s := &suggester{name: []byte(name[:min(len(name), 64)])}
@@ -59,6 +73,12 @@ func newSuggester(name string) *suggester {
 }
 
 func (s *suggester) consider(name []byte) {
+	if isPadding(string(name)) {
+		return
+	}
+	if len(s.longer) < many && bytes.HasPrefix(name, s.name) {
+		s.longer = append(s.longer, string(name))
+	}
 	d := s.loose + 1
 	if off := len(name) - len(s.name); -s.limit <= off && off <= s.limit {
 		d = s.distance(name)
@@ -67,7 +87,7 @@ func (s *suggester) consider(name []byte) {
 		d = s.loose
 	}
 	switch {
-	case d > s.limit || isPadding(string(name)):
+	case d > s.limit:
 		return
 	case d < s.limit:
 		s.limit, s.best = d, nil

@@ -2,6 +2,7 @@ package symbols
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +130,8 @@ func TestAMissSaysWhatThereIsInstead(t *testing.T) {
 		{"", "tcp_snedmsg_lock", "no symbol tcp_snedmsg_lock in the running kernel (did you mean tcp_sendmsg_locked?)"},
 		{"", "ext4_sync_fils", "no symbol ext4_sync_fils in the running kernel (did you mean ext4_sync_file?)"},
 		{"", "sync_f", "no symbol sync_f in the running kernel (did you mean ext4_sync_fs or ext4_sync_file?)"},
+		{"", "ext4_sync", "no symbol ext4_sync in the running kernel (did you mean ext4_sync_fs or ext4_sync_file?)"},
+		{"", "tcp_sendms", "no symbol tcp_sendms in the running kernel (did you mean tcp_sendmsg or tcp_sendmsg_locked?)"},
 		{"", "zzzzzz", "no symbol zzzzzz in the running kernel"},
 		{"", "folded", "no symbol folded in the running kernel (the compiler made folded.constprop.0 and folded.cold out of it)"},
 		{"ext4", "ext4_sink_fs", "no symbol ext4_sink_fs in module ext4 (did you mean ext4_sync_fs?)"},
@@ -228,4 +231,23 @@ func addrs(symbols []Symbol) (addrs []uint64) {
 		addrs = append(addrs, s.Addr)
 	}
 	return addrs
+}
+
+func TestAllSymbolsAreListedAsTheKernelListsThem(t *testing.T) {
+	exported := "ffffffffc0345800 T ext4_exported\t[ext4]\nffffffffc0345400 t ext4_late\t[ext4]\n"
+	l := proc(t, map[string]string{"kallsyms": kernelText + exported + moduleText, "modules": loadedModules})
+	var text strings.Builder
+	for s, err := range l.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "%016x %c %s", s.Addr, s.Type, s.Name)
+		if s.Module != "" {
+			fmt.Fprintf(&text, "\t[%s]", s.Module)
+		}
+		text.WriteString("\n")
+	}
+	if diff := cmp.Diff(kernelText+exported+moduleText, text.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }

@@ -82,6 +82,25 @@ func (l *List) Symbol(i int) Symbol {
 	return s
 }
 
+// InOrder yields every symbol as it was listed, with the letter that it has
+// there: a capital one for what a module exports.
+func (l *List) InOrder() iter.Seq[Symbol] {
+	order := make([]int, l.Len())
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(l.entries[a].text, l.entries[b].text) })
+	return func(yield func(Symbol) bool) {
+		for _, i := range order {
+			s := l.Symbol(i)
+			s.Type = l.text(i)[0]
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
 func (l *List) text(i int) []byte {
 	text, _, _ := bytes.Cut(l.texts[l.entries[i].text:], []byte{'\n'})
 	return text

@@ -76,6 +76,17 @@ func (t *Table) WithPrefix(prefix string) iter.Seq[Symbol] {
 	}
 }
 
+// InOrder yields every symbol as /proc/kallsyms lists them: by address.
+func (t *Table) InOrder() iter.Seq[Symbol] {
+	return func(yield func(Symbol) bool) {
+		for i, tokens := range t.entries(0) {
+			if !yield(t.symbol(tokens, t.from(i))) {
+				return
+			}
+		}
+	}
+}
+
 // starters tells of every token whether a text that begins with it may go on,
 // after the bytes skipped, as the prefix does.
 func (t *Table) starters(skip int, prefix string) (may [256]bool) {
