@@ -1,4 +1,5 @@
-// Package disasm cuts x86-64 code into instructions.
+// Package disasm cuts x86-64 and arm64 code into instructions, prints them, and
+// says where they lead.
 //
 // It promises the boundaries that the kernel's own decoder sees, which decide
 // where a kprobe may stand. It reads no memory but the bytes it is given and
@@ -13,31 +14,72 @@
 // Text comes from golang.org/x/arch, which is believed only where its length
 // agrees: it is wrong on endbr64 and some system instructions.
 //
-// arm64 needs no decoder for boundaries (each instruction is 4 bytes); Walk is
-// the place where another architecture's step would be chosen.
+// arm64 needs no decoder for boundaries: each instruction is 4 bytes.
 package disasm
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+)
+
+// An Arch is an instruction set. The zero value is x86-64.
+type Arch uint8
+
+// The instruction sets, with the names that GOARCH has for them.
+const (
+	AMD64 Arch = iota
+	ARM64
+)
+
+// ArchNamed returns the instruction set that GOARCH calls name.
+func ArchNamed(name string) (Arch, error) {
+	switch name {
+	case "amd64":
+		return AMD64, nil
+	case "arm64":
+		return ARM64, nil
+	}
+	return 0, fmt.Errorf("instructions of %q are unknown: only those of amd64 and arm64 are", name)
+}
 
 // An Inst is one instruction: where it is and its bytes, no more and no less.
 type Inst struct {
 	Addr  uint64
 	Bytes []byte
+	Arch  Arch
 }
 
 // Walk yields the instructions of code, whose first byte is at addr, and ends
 // before the first bytes that are no whole instruction.
-func Walk(addr uint64, code []byte) iter.Seq[Inst] {
+func (a Arch) Walk(addr uint64, code []byte) iter.Seq[Inst] {
 	return func(yield func(Inst) bool) {
 		for len(code) > 0 {
-			n, err := Length(code)
-			if err != nil || !yield(Inst{addr, code[:n:n]}) {
+			n, err := a.Length(code)
+			if err != nil || !yield(Inst{addr, code[:n:n], a}) {
 				return
 			}
 			addr, code = addr+uint64(n), code[n:]
 		}
 	}
 }
+
+// Length returns the length in bytes of the instruction at the start of code,
+// which may go on behind it. It fails with ErrTruncated or ErrUndefined.
+func (a Arch) Length(code []byte) (int, error) {
+	if a == AMD64 {
+		return Length(code)
+	}
+	if len(code) < wordSize {
+		return 0, ErrTruncated
+	}
+	return wordSize, nil
+}
+
+// wordSize is the length of every instruction of arm64.
+const wordSize = 4
+
+// Walk is that of AMD64.
+func Walk(addr uint64, code []byte) iter.Seq[Inst] { return AMD64.Walk(addr, code) }
 
 // End is the address behind the instruction.
 func (in Inst) End() uint64 { return in.Addr + uint64(len(in.Bytes)) }
