@@ -4,7 +4,7 @@
 //
 //	images/files/DEVICE-INODE-SIZE-MTIME → ../NAME.kernel   which file is which kernel
 //	images/NAME.kernel                                      an entry
-//	images/NAME.patches                                     another of the same kernel
+//	images/NAME.patches                                     more of the same kernel
 //
 // An entry is written whole under another name and then renamed, so that readers
 // need no lock, and is mapped, so that opening costs the same whatever its size:
@@ -31,7 +31,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 )
 
@@ -51,23 +50,21 @@ func Open(cache string) (Index, error) {
 	return Index{filepath.Join(cache, "images")}, nil
 }
 
-// ending is that of entries which hold a kernel.
-const ending = ".kernel"
+// Ending is that of the names of entries which hold a kernel.
+const Ending = ".kernel"
 
 // Find returns the entry of the kernel in a file, which is known by its place
 // and time. That there is none is fs.ErrNotExist.
-func (x Index) Find(file fs.FileInfo) (name string, e *Entry, err error) {
+func (x Index) Find(file fs.FileInfo) (*Entry, error) {
 	link, err := x.link(file)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	target, err := os.Readlink(link)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	name = strings.TrimSuffix(filepath.Base(target), ending)
-	e, err = x.Load(name + ending)
-	return name, e, err
+	return x.Load(filepath.Base(target))
 }
 
 // Bind says which kernel is in a file.
@@ -81,7 +78,7 @@ func (x Index) Bind(file fs.FileInfo, name string) error {
 	}
 	temporary := fmt.Sprintf("%s.%d", link, os.Getpid())
 	os.Remove(temporary)
-	if err := os.Symlink(filepath.Join("..", name+ending), temporary); err != nil {
+	if err := os.Symlink(filepath.Join("..", name+Ending), temporary); err != nil {
 		return err
 	}
 	return os.Rename(temporary, link)
