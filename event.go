@@ -114,9 +114,9 @@ func (e *Event) Stack() []Frame {
 // breakpoint, the jump or the call to ftrace that is there instead.
 const maxTrap = 5
 
-func frame(live *symbols.Live, addr uint64) Frame {
+func frame(in symbols.Kernel, addr uint64) Frame {
 	f := Frame{Addr: addr}
-	if sym, off, ok := live.At(addr); ok {
+	if sym, off, ok := in.At(addr); ok {
 		f.Symbol, f.Offset, f.Module = sym.Name, off, sym.Module
 	}
 	return f

@@ -14,16 +14,19 @@ import (
 const maxMatches = 4096
 
 // Probes turns a place, in the command line's grammar, into the probes that it
-// stands for: one, or for a glob one for every function that matches, which are
-// Optional. All are copies of like, at their place. A malformed place is a
-// *PlaceError.
+// stands for: one; or for a glob one for every function that matches, for a range
+// one for every instruction, which are Optional. All are copies of like, at their
+// place. A malformed place is a *PlaceError.
 func (s *Session) Probes(text string, like Probe) ([]*Probe, error) {
 	p, err := place.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if p.Glob {
+	switch {
+	case p.Glob:
 		return s.expand(p, like)
+	case p.To != 0:
+		return s.each(p, like)
 	}
 	like.Module, like.Symbol, like.Offset, like.Addr, like.Return = p.Module, p.Symbol, p.Offset, p.Addr, p.Return
 	return []*Probe{&like}, nil
@@ -77,6 +80,26 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 			at[m.Addr] = m.Name
 			probes = append(probes, &probe)
 		}
+	}
+	return probes, nil
+}
+
+// each is a probe for every instruction of a range.
+func (s *Session) each(p place.Place, like Probe) ([]*Probe, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.on.stretch(p)
+	if err != nil {
+		return nil, err
+	}
+	var probes []*Probe
+	for _, in := range r.insts {
+		probe := like
+		probe.Optional = true
+		if probe.Addr = in.Addr; p.Addr == 0 {
+			probe.Module, probe.Symbol, probe.Offset, probe.Addr = p.Module, p.Symbol, in.Addr-r.sym.Addr, 0
+		}
+		probes = append(probes, &probe)
 	}
 	return probes, nil
 }

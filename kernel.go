@@ -1,6 +1,9 @@
 package ktrap
 
 import (
+	"runtime"
+
+	"ktrap/internal/disasm"
 	"ktrap/internal/kernel"
 	"ktrap/internal/probelist"
 	"ktrap/internal/site"
@@ -9,7 +12,8 @@ import (
 
 // Kernel is a kernel to ask about. Nothing is armed or changed by asking.
 type Kernel struct {
-	symbols *symbols.Live
+	symbols symbols.Kernel
+	arch    disasm.Arch
 	types   types
 	site    *site.Kernel // the kernel's lists of forbidden places, once read
 	codes   map[uint64][]byte
@@ -21,5 +25,7 @@ type Kernel struct {
 
 // running is the kernel that runs.
 func running() *Kernel {
-	return &Kernel{symbols: symbols.Open(symbols.Options{}), codes: map[uint64][]byte{}}
+	// What is not known has no code that could be cut: Open refuses it.
+	arch, _ := disasm.ArchNamed(runtime.GOARCH)
+	return &Kernel{symbols: symbols.Open(symbols.Options{}), arch: arch, codes: map[uint64][]byte{}}
 }

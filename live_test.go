@@ -558,6 +558,39 @@ func TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason(t *testing.T) {
 	}
 }
 
+// TestARangeIsAProbeForEachInstruction follows a function that has no branches at
+// its start: a call of it hits them all, in order.
+func TestARangeIsAProbeForEachInstruction(t *testing.T) {
+	s := open(t)
+	probes, err := s.Probes(umask+"+0..0x10", ktrap.Probe{PID: uint32(os.Getpid())})
+	if err != nil || len(probes) < 3 {
+		t.Fatalf("%d probes, %v", len(probes), err)
+	}
+	events := during(t, s, func() { callUmask(1) }, probes...)
+	var got, want []string
+	for _, ev := range events {
+		got = append(got, ev.Place)
+	}
+	for _, l := range ledgers(t, s) {
+		want = append(want, l.Place)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(got) < 3 {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := s.Probes(umask+"+0x7777..0x7778", ktrap.Probe{}); err == nil {
+		t.Error("a range behind the function has instructions")
+	}
+}
+
+func ledgers(t *testing.T, s *ktrap.Session) []ktrap.Ledger {
+	t.Helper()
+	all, err := s.Ledgers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 func TestADuplicateNameIsRefusedWithItsAddresses(t *testing.T) {
 	s := open(t)
 	text, err := os.ReadFile("/proc/kallsyms")

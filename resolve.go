@@ -99,7 +99,8 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	return r, point, err
 }
 
-// find returns the symbol that the probe is in and the address that it means.
+// find returns the symbol that the probe is in and the address that it means. An
+// address without a symbol is left to the verdict.
 func (s *Session) find(probe *Probe) (symbols.Symbol, uint64, error) {
 	if probe.Addr != 0 {
 		sym, _, _ := s.on.symbols.At(probe.Addr)
@@ -108,16 +109,7 @@ func (s *Session) find(probe *Probe) (symbols.Symbol, uint64, error) {
 	if sym, matched := s.matched[name{probe.Module, probe.Symbol}]; matched {
 		return sym, sym.Addr + probe.Offset, nil
 	}
-	found, err := s.on.symbols.Lookup(probe.Module, probe.Symbol)
-	if err != nil {
-		return symbols.Symbol{}, 0, err
-	}
-	for _, other := range found[1:] {
-		if other.Addr != found[0].Addr {
-			return symbols.Symbol{}, 0, &symbols.AmbiguousError{Name: probe.Symbol, Symbols: found}
-		}
-	}
-	return found[0], found[0].Addr + probe.Offset, nil
+	return s.on.find(probe.place())
 }
 
 func (s *Session) query(probe *Probe, sym symbols.Symbol, addr uint64) site.Query {

@@ -3,13 +3,15 @@
 // any kernel: whether the symbol exists is for others to say.
 //
 //	place   = ( symbol | address | glob ) [ "%return" ]
-//	symbol  = [ MODULE ":" ] NAME [ "+" OFFSET ]    unix:unix_stream_connect+0x1f
-//	address = "0x" HEX                              0xffffffff81a0b0c0
+//	symbol  = [ MODULE ":" ] NAME [ "+" OFFSET [ ".." OFFSET ] ]
+//	                                                unix:unix_stream_connect+0x1f
+//	address = "0x" HEX [ "..0x" HEX ]               0xffffffff81a0b0c0
 //	glob    = [ MODULE ":" ] NAME with * ? [...]    vfs_*, ext4:ext4_da_[rw]*
 //
 // NAME is of letters, digits, "_", "." and "$"; MODULE of letters, digits and
 // "_" ("-" is read as "_", as modprobe does). OFFSET counts bytes, in decimal or
-// in hex after 0x. "%return" is the kernel's own word for a function's return;
+// in hex after 0x. ".." makes a range: each instruction that begins at one of its
+// two ends or between them. "%return" is the kernel's own word for a function's return;
 // a return is watched from the function's entry, so it takes no offset.
 //
 // What Parse accepts, String prints back so that Parse reads the same Place.
@@ -28,7 +30,8 @@ type Place struct {
 	Module string // "" where none was named
 	Symbol string // a name, or the pattern if Glob; "" if Addr is set
 	Offset uint64 // bytes from the symbol's start
-	Addr   uint64 // an address of the running kernel, or 0
+	Addr   uint64 // an address of the kernel, or 0
+	To     uint64 // the last offset of a range, or its last address; 0 if it is none
 	Return bool   // the function's return, not its entry
 	Glob   bool   // Symbol is a pattern of path.Match
 }
@@ -70,8 +73,11 @@ func (p Place) String() string {
 	default:
 		b.WriteString(p.Symbol)
 	}
-	if p.Offset != 0 {
+	if p.Offset != 0 || p.Symbol != "" && p.To != 0 {
 		fmt.Fprintf(&b, "+%#x", p.Offset)
+	}
+	if p.To != 0 {
+		fmt.Fprintf(&b, "..%#x", p.To)
 	}
 	if p.Return {
 		b.WriteString(returnSuffix)
@@ -111,7 +117,11 @@ func parse(s string) (Place, *Error) {
 		return Place{}, mistake(len(body), fmt.Sprintf("unknown suffix %%%s", suffix), "did you mean %return?")
 	}
 	p, err := parseBody(body)
-	if err == nil && isReturn && p.Offset != 0 {
+	switch {
+	case err != nil || !isReturn:
+	case p.To != 0:
+		err = mistake(strings.Index(body, ".."), "a return takes no range", "it is watched from the function's entry")
+	case p.Offset != 0:
 		err = mistake(strings.LastIndexByte(body, '+'), "a return takes no offset", "it is watched from the function's entry")
 	}
 	p.Return = isReturn
@@ -142,12 +152,41 @@ func parseBody(s string) (Place, *Error) {
 	if !found {
 		return p, nil
 	}
+	at += len(symbol) + 1
+	offset, last, ranges := strings.Cut(offset, "..")
 	var err *Error
-	p.Offset, err = parseOffset(offset, at+len(symbol)+1)
+	if p.Offset, err = parseOffset(offset, at); err != nil || !ranges {
+		return p, err
+	}
+	at += len(offset) + len("..")
+	if p.To, err = parseOffset(last, at); err == nil && p.To <= p.Offset {
+		err = mistake(at, "a range ends behind its start", "")
+	}
 	return p, err
 }
 
 func parseAddress(s string) (Place, *Error) {
+	s, last, ranges := strings.Cut(s, "..")
+	p, err := parseOne(s)
+	if err != nil || !ranges {
+		return p, err
+	}
+	at := len(s) + len("..")
+	if !strings.HasPrefix(last, "0x") && !strings.HasPrefix(last, "0X") {
+		return p, mistake(at, "a range of addresses ends with an address", "write it in hex after 0x")
+	}
+	end, err := parseOne(last)
+	switch {
+	case err != nil:
+		err.Col += at
+	case end.Addr <= p.Addr:
+		err = mistake(at, "a range ends behind its start", "")
+	}
+	p.To = end.Addr
+	return p, err
+}
+
+func parseOne(s string) (Place, *Error) {
 	addr, err := strconv.ParseUint(s[2:], 16, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange):

@@ -25,6 +25,9 @@ func TestAPlaceIsParsedAndPrintedBack(t *testing.T) {
 		{in: "_RNvNtC6kernel5print$x", want: Place{Symbol: "_RNvNtC6kernel5print$x"}},
 		{in: "0xffffffff81A0b0c0", want: Place{Addr: 0xffffffff81a0b0c0}, print: "0xffffffff81a0b0c0"},
 		{in: "0xffffffff81a0b0c0%return", want: Place{Addr: 0xffffffff81a0b0c0, Return: true}},
+		{in: "do_idle+0x4..0x1f", want: Place{Symbol: "do_idle", Offset: 4, To: 0x1f}},
+		{in: "ext4:ext4_iget+0..31", want: Place{Module: "ext4", Symbol: "ext4_iget", To: 31}, print: "ext4:ext4_iget+0x0..0x1f"},
+		{in: "0xffffffff81a0b0c0..0xffffffff81a0b0ff", want: Place{Addr: 0xffffffff81a0b0c0, To: 0xffffffff81a0b0ff}},
 		{in: "vfs_*", want: Place{Symbol: "vfs_*", Glob: true}},
 		{in: "vfs_?ead%return", want: Place{Symbol: "vfs_?ead", Glob: true, Return: true}},
 		{in: "ext4:ext4_[^d]*", want: Place{Module: "ext4", Symbol: "ext4_[^d]*", Glob: true}},
@@ -67,6 +70,13 @@ func TestAMalformedPlaceIsRefusedWithItsColumn(t *testing.T) {
 		{"ext4:vfs_[]", `malformed place "ext4:vfs_[]", column 10: the glob's [ is not closed, or is empty`},
 		{`vfs_*\`, `malformed place "vfs_*\\", column 6: '\\' can't stand in a glob`},
 		{"vfs_read+4%return", `malformed place "vfs_read+4%return", column 9: a return takes no offset (it is watched from the function's entry)`},
+		{"do_idle+4..", `malformed place "do_idle+4..", column 12: no offset after +`},
+		{"do_idle+4..4", `malformed place "do_idle+4..4", column 12: a range ends behind its start`},
+		{"do_idle+4..0x1g", `malformed place "do_idle+4..0x1g", column 12: offset "0x1g" is no number (write it in decimal, or in hex after 0x)`},
+		{"do_idle+4..8%return", `malformed place "do_idle+4..8%return", column 10: a return takes no range (it is watched from the function's entry)`},
+		{"0xffff..0x10", `malformed place "0xffff..0x10", column 9: a range ends behind its start`},
+		{"0xffff..0x1g", `malformed place "0xffff..0x1g", column 11: an address is hex digits after 0x`},
+		{"0xffff..20", `malformed place "0xffff..20", column 9: a range of addresses ends with an address (write it in hex after 0x)`},
 		{"vfs_read%ret", `malformed place "vfs_read%ret", column 9: unknown suffix %ret (did you mean %return?)`},
 		{"vfs_read%", `malformed place "vfs_read%", column 9: unknown suffix % (did you mean %return?)`},
 		{"%return", `malformed place "%return", column 1: no symbol`},
@@ -115,7 +125,7 @@ func TestAPlaceIsAStringInJSON(t *testing.T) {
 }
 
 func FuzzWhatIsParsedIsPrintedBack(f *testing.F) {
-	for _, s := range []string{"a", "m:a+0x10", "0xffff", "v*%return", "a+0", "a-b:c", "[a-b]", "é", "a+0X1%return"} {
+	for _, s := range []string{"a", "m:a+0x10", "0xffff", "v*%return", "a+0", "a-b:c", "[a-b]", "é", "a+0X1%return", "a+1..2", "0x1..0x2"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

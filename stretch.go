@@ -1,0 +1,64 @@
+package ktrap
+
+import (
+	"fmt"
+
+	"ktrap/internal/disasm"
+	"ktrap/internal/place"
+	"ktrap/symbols"
+)
+
+// A stretch is a run of instructions in one function.
+type stretch struct {
+	sym   symbols.Symbol
+	code  []byte // of the whole function
+	insts []disasm.Inst
+}
+
+// stretch cuts the function that p is in into instructions, and keeps those that
+// p's range asks for; without a range all.
+func (k *Kernel) stretch(p place.Place) (stretch, error) {
+	sym, addr, err := k.find(p)
+	if err != nil {
+		return stretch{}, err
+	}
+	code := k.code(sym)
+	if code == nil {
+		return stretch{}, fmt.Errorf("%s: the code of %s can't be read as it was compiled: another probe stands in it", p, sym)
+	}
+	s := stretch{sym: sym, code: code}
+	last := sym.Addr + p.To
+	if p.Addr != 0 {
+		last = p.To
+	}
+	for in := range k.arch.Walk(sym.Addr, code) {
+		if p.To == 0 || addr <= in.Addr && in.Addr <= last {
+			s.insts = append(s.insts, in)
+		}
+	}
+	if len(s.insts) == 0 {
+		return stretch{}, fmt.Errorf("%s: no instruction begins there; %s is %#x bytes long", p, sym, sym.Size)
+	}
+	return s, nil
+}
+
+// find returns the symbol that p is in and the address that it means.
+func (k *Kernel) find(p place.Place) (symbols.Symbol, uint64, error) {
+	if p.Addr != 0 {
+		sym, _, ok := k.symbols.At(p.Addr)
+		if !ok {
+			return symbols.Symbol{}, 0, fmt.Errorf("%s is in no function that the kernel knows", p)
+		}
+		return sym, p.Addr, nil
+	}
+	found, err := k.symbols.Lookup(p.Module, p.Symbol)
+	if err != nil {
+		return symbols.Symbol{}, 0, err
+	}
+	for _, other := range found[1:] {
+		if other.Addr != found[0].Addr {
+			return symbols.Symbol{}, 0, &symbols.AmbiguousError{Name: p.Symbol, Symbols: found}
+		}
+	}
+	return found[0], found[0].Addr + p.Offset, nil
+}
