@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,8 +25,8 @@ var suites = []struct{ name, version string }{
 
 // fetch gets the newest kernel of a version with apt, under a state of its own
 // that the machine's apt never sees. The caller holds the lock.
-func (c cache) fetch(ctx context.Context, version string, progress io.Writer) (Kernel, error) {
-	a := apt{ctx: ctx, dir: filepath.Join(c.dir, "apt"), progress: progress}
+func (c cache) fetch(ctx context.Context, version, arch string, progress io.Writer) (Kernel, error) {
+	a := apt{ctx: ctx, dir: filepath.Join(c.dir, "apt"), arch: arch, progress: progress}
 	fail := func(err error) (Kernel, error) { return Kernel{}, fmt.Errorf("fetch kernel %s: %w", version, err) }
 	release, err := a.release(version)
 	if err != nil {
@@ -45,7 +44,7 @@ func (c cache) fetch(ctx context.Context, version string, progress io.Writer) (K
 	if err := a.unpack(packages, temporary); err != nil {
 		return fail(err)
 	}
-	folder := filepath.Join(c.dir, "kernels", release)
+	folder := c.folder(release, arch)
 	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
 		return fail(err)
 	}
@@ -59,6 +58,7 @@ func (c cache) fetch(ctx context.Context, version string, progress io.Writer) (K
 type apt struct {
 	ctx      context.Context
 	dir      string
+	arch     string // as GOARCH, which Debian's own name equals
 	progress io.Writer
 }
 
@@ -99,7 +99,7 @@ func (a apt) release(version string) (string, error) {
 
 // releases lists the kernels of the index, the newest first.
 func (a apt) releases() ([]string, error) {
-	flavour := "cloud-" + runtime.GOARCH
+	flavour := "cloud-" + a.arch
 	metas, err := a.show("linux-image-" + flavour)
 	if err != nil {
 		return nil, err
@@ -252,7 +252,7 @@ func (a apt) sources() string { return filepath.Join(a.dir, "sources.list") }
 // longer re-signed, so the age of their signature says nothing.
 func (a apt) command(program string, args ...string) *exec.Cmd {
 	return exec.CommandContext(a.ctx, program, append(args,
-		"-qq",
+		"-qq", "-o", "APT::Architecture="+a.arch, "-o", "APT::Architectures="+a.arch,
 		"-o", "Dir::Etc::sourcelist="+a.sources(), "-o", "Dir::Etc::sourceparts=-",
 		"-o", "Dir::Etc::preferences=/dev/null", "-o", "Dir::Etc::preferencesparts=-",
 		"-o", "Dir::State="+a.dir, "-o", "Dir::State::lists="+filepath.Join(a.dir, "lists"),

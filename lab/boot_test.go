@@ -109,15 +109,16 @@ func TestAKernelThatNeverComesUpIsReportedWithinABound(t *testing.T) {
 
 func TestAFileThatIsNoKernelEndsTheBoot(t *testing.T) {
 	_, err := Boot(t.Context(), Config{Kernel: "/bin/sh"})
-	if err == nil || err.Error() != "read kernel /bin/sh: not a bzImage" {
+	if err == nil || err.Error() != "read kernel /bin/sh: neither a bzImage nor an arm64 Image" {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestNoEmulatorSaysWhatToInstall(t *testing.T) {
 	t.Setenv("PATH", "/nothing")
-	if _, err := Boot(t.Context(), Config{}); !errors.Is(err, ErrNoQEMU) {
-		t.Errorf("got %v, want %v", err, ErrNoQEMU)
+	want := "no emulator on this machine: apt-get install qemu-system-x86 brings qemu-system-x86_64"
+	if _, err := Boot(t.Context(), Config{}); !errors.Is(err, ErrNoQEMU) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 //	ktrap/lab/apt                          what apt keeps for us
 //	ktrap/lab/kernels/6.1.0-56-cloud-amd64/boot/vmlinuz-…
 //	                                       lib/modules/…/kernel/…
+//	ktrap/lab/kernels-arm64/…              kernels of that architecture
 type cache struct{ dir string }
 
 func openCache() (cache, error) {
@@ -37,7 +38,7 @@ func Cached() ([]Kernel, error) {
 }
 
 func (c cache) kernels() ([]Kernel, error) {
-	folders, err := filepath.Glob(filepath.Join(c.dir, "kernels", "[0-9]*"))
+	folders, err := filepath.Glob(filepath.Join(c.dir, "kernels*", "[0-9]*"))
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +65,17 @@ func unpackedKernel(folder string) (Kernel, error) {
 	return Kernel{}, fmt.Errorf("no kernel image in %s: delete that folder", folder)
 }
 
+// folder is where the kernel of that release is kept.
+func (c cache) folder(release, arch string) string {
+	if arch == "amd64" {
+		return filepath.Join(c.dir, "kernels", release)
+	}
+	return filepath.Join(c.dir, "kernels-"+arch, release)
+}
+
 // find returns the newest cached kernel of a version, fetched if there is none.
-func (c cache) find(ctx context.Context, version string, progress io.Writer) (Kernel, error) {
-	if k, err := c.cached(version); err != nil || k.Image != "" {
+func (c cache) find(ctx context.Context, version, arch string, progress io.Writer) (Kernel, error) {
+	if k, err := c.cached(version, arch); err != nil || k.Image != "" {
 		return k, err
 	}
 	unlock, err := c.lock()
@@ -74,17 +83,17 @@ func (c cache) find(ctx context.Context, version string, progress io.Writer) (Ke
 		return Kernel{}, err
 	}
 	defer unlock()
-	if k, err := c.cached(version); err != nil || k.Image != "" {
+	if k, err := c.cached(version, arch); err != nil || k.Image != "" {
 		return k, err // someone else fetched it while we waited
 	}
-	return c.fetch(ctx, version, progress)
+	return c.fetch(ctx, version, arch, progress)
 }
 
 // cached returns the zero Kernel where there is none of that version.
-func (c cache) cached(version string) (Kernel, error) {
+func (c cache) cached(version, arch string) (Kernel, error) {
 	all, err := c.kernels()
 	for _, k := range all {
-		if hasVersion(k.Release, version) {
+		if k.Arch == arch && hasVersion(k.Release, version) {
 			return k, nil
 		}
 	}

@@ -18,24 +18,29 @@ import (
 // Kernel is a kernel that a machine can boot.
 type Kernel struct {
 	Release string // as uname -r says
-	Image   string // the path of its bzImage
+	Arch    string // as GOARCH
+	Image   string // the path of its bzImage, or its Image
 	Modules string // the folder of its modules; empty where there are none
 }
 
-// FindKernel returns the kernel of a Config.Kernel. A version that is not in
-// the cache is fetched with apt, told on progress.
-func FindKernel(ctx context.Context, spec string, progress io.Writer) (Kernel, error) {
+// FindKernel returns the kernel of a Config.Kernel and Config.Arch. A version
+// that is not in the cache is fetched with apt, told on progress.
+func FindKernel(ctx context.Context, spec, arch string, progress io.Writer) (Kernel, error) {
 	switch {
 	case spec == "host":
 		return hostKernel()
 	case strings.Contains(spec, "/"):
 		return imageKernel(spec)
 	}
+	arch, err := knownArch(arch)
+	if err != nil {
+		return Kernel{}, err
+	}
 	cache, err := openCache()
 	if err != nil {
 		return Kernel{}, err
 	}
-	return cache.find(ctx, spec, progress)
+	return cache.find(ctx, spec, arch, progress)
 }
 
 // hostKernel looks where distributions put the image of the running kernel.
@@ -57,11 +62,11 @@ func hostKernel() (Kernel, error) {
 // imageKernel finds the modules that belong to an image beside it, or where
 // they are installed.
 func imageKernel(image string) (Kernel, error) {
-	release, err := imageRelease(image)
+	release, arch, err := readImage(image)
 	if err != nil {
 		return Kernel{}, fmt.Errorf("read kernel %s: %w", image, err)
 	}
-	k := Kernel{Release: release, Image: image}
+	k := Kernel{Release: release, Arch: arch, Image: image}
 	dir := filepath.Dir(image)
 	for _, modules := range []string{
 		dir,
@@ -77,28 +82,44 @@ func imageKernel(image string) (Kernel, error) {
 	return k, nil
 }
 
-// imageRelease reads the release out of a bzImage's header:
+// readImage reads an image's header. A bzImage tells its release:
 //
 //	0x202  "HdrS"
 //	0x20e  offset of the version text, less 0x200
-func imageRelease(image string) (string, error) {
+//
+// An arm64 Image does not, but its path does. It begins with
+//
+//	0x038  "ARMd"
+func readImage(image string) (release, arch string, err error) {
 	f, err := os.Open(image)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer f.Close()
 	head := make([]byte, 64<<10)
 	n, err := io.ReadFull(f, head)
-	if err != nil && err != io.ErrUnexpectedEOF {
-		return "", err
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		return "", "", err
 	}
 	head = head[:n]
-	if n < 0x210 || string(head[0x202:0x206]) != "HdrS" {
-		return "", errors.New("not a bzImage")
+	switch {
+	case n >= 0x210 && string(head[0x202:0x206]) == "HdrS":
+		at := 0x200 + int(head[0x20e]) + int(head[0x20f])<<8
+		text, _, _ := bytes.Cut(head[min(at, n):], []byte(" "))
+		return string(text), "amd64", nil
+	case n >= 0x40 && string(head[0x38:0x3c]) == "ARMd":
+		return pathRelease(image), "arm64", nil
 	}
-	at := 0x200 + int(head[0x20e]) + int(head[0x20f])<<8
-	release, _, _ := bytes.Cut(head[min(at, n):], []byte(" "))
-	return string(release), nil
+	return "", "", errors.New("neither a bzImage nor an arm64 Image")
+}
+
+// pathRelease takes the release from /boot/vmlinuz-RELEASE or RELEASE/vmlinuz.
+func pathRelease(image string) string {
+	dir, name := filepath.Split(image)
+	if _, release, ok := strings.Cut(name, "-"); ok {
+		return release
+	}
+	return filepath.Base(dir)
 }
 
 // newest sorts the latest release first.

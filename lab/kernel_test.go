@@ -48,7 +48,7 @@ func TestAnImageSaysItsReleaseAndFindsItsModules(t *testing.T) {
 		t.Fatal(err)
 	}
 	k, err := imageKernel(image)
-	want := Kernel{Release: "6.1.0-test", Image: image, Modules: modules}
+	want := Kernel{Release: "6.1.0-test", Arch: "amd64", Image: image, Modules: modules}
 	if err != nil || k != want {
 		t.Errorf("got %+v, %v; want %+v", k, err, want)
 	}

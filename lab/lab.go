@@ -22,8 +22,10 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -37,9 +39,13 @@ type Config struct {
 	// Kernel is a version prefix ("6.1"), a path to a kernel image, or "host"
 	// for the image of the running kernel.
 	Kernel string
+	// Arch is the architecture, as GOARCH, of a kernel given by version: "amd64"
+	// or "arm64"; this machine's where empty.
+	Arch string
 	// Init is the program that the machine starts first; it must call [Init]
 	// before anything else. The running program where empty. It is found in
-	// the machine as /usr/bin/ktrap.
+	// the machine as /usr/bin/ktrap. A machine of another architecture needs one
+	// that was built for it.
 	Init string
 	// Files are files and folders of the host, put at the same absolute path
 	// in the machine; an ELF program brings its shared libraries along.
@@ -105,10 +111,17 @@ func (c Config) withDefaults() (Config, error) {
 			return c, err
 		}
 	}
-	if c.Init != "" {
-		return c, nil
+	return c, nil
+}
+
+// findInit takes the running program where the machine can run it.
+func (c *Config) findInit(k Kernel) (err error) {
+	switch {
+	case c.Init != "":
+		return nil
+	case k.Arch != runtime.GOARCH:
+		return fmt.Errorf("kernel %s is of %s: it needs a first program built for it, by GOARCH=%s CGO_ENABLED=0 go build ./cmd/ktrap", k.Release, k.Arch, k.Arch)
 	}
-	var err error
 	c.Init, err = os.Executable()
-	return c, err
+	return err
 }

@@ -16,9 +16,7 @@ import (
 )
 
 // ErrNoQEMU reports that there is no emulator on this machine.
-var ErrNoQEMU = errors.New("no " + emulator + " on this machine: apt-get install qemu-system-x86")
-
-const emulator = "qemu-system-x86_64"
+var ErrNoQEMU = errors.New("no emulator on this machine")
 
 // qemu is one running emulator.
 type qemu struct {
@@ -30,12 +28,13 @@ type qemu struct {
 
 // startQEMU starts a machine. The emulator dies with this process, even when
 // that is killed.
-func startQEMU(cfg Config, image string, disk *os.File) (*qemu, error) {
-	path, err := exec.LookPath(emulator)
+func startQEMU(cfg Config, kernel Kernel, disk *os.File) (*qemu, error) {
+	m := machines[kernel.Arch]
+	path, err := exec.LookPath(m.emulator)
 	if err != nil {
-		return nil, ErrNoQEMU
+		return nil, fmt.Errorf("%w: apt-get install %s brings %s", ErrNoQEMU, m.install, m.emulator)
 	}
-	accel, err := accelerator(cfg.Accel)
+	accel, err := accelerator(cfg.Accel, kernel.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +44,7 @@ func startQEMU(cfg Config, image string, disk *os.File) (*qemu, error) {
 	}
 	defer far.Close()
 	q := &qemu{port: port, console: &console{copy: cfg.Console}, ended: make(chan struct{})}
-	cmd := exec.Command(path, arguments(cfg, accel, image)...)
+	cmd := exec.Command(path, m.arguments(cfg, accel, kernel.Image)...)
 	cmd.ExtraFiles = []*os.File{far, disk}
 	cmd.Stdout, cmd.Stderr = q.console, q.console
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
@@ -69,7 +68,7 @@ func (q *qemu) start(cmd *exec.Cmd) error {
 	}()
 	if err := <-started; err != nil {
 		q.port.Close()
-		return fmt.Errorf("start %s: %w", emulator, err)
+		return fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	return nil
 }
@@ -101,11 +100,11 @@ func portPair() (net.Conn, *os.File, error) {
 	return conn, far, err
 }
 
-func arguments(cfg Config, accel, image string) []string {
+func (m machine) arguments(cfg Config, accel, image string) []string {
 	args := []string{
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-M", "pc", "-m", strconv.Itoa(cfg.Memory), "-accel", accel,
-		"-kernel", image, "-initrd", "/proc/self/fd/4", "-append", commandLine(cfg),
+		"-M", m.model, "-m", strconv.Itoa(cfg.Memory), "-accel", accel,
+		"-kernel", image, "-initrd", "/proc/self/fd/4", "-append", m.commandLine(cfg),
 		"-serial", "stdio",
 		"-device", "virtio-serial-pci",
 		"-chardev", "socket,id=port,fd=3", "-device", "virtserialport,chardev=port",
@@ -115,26 +114,24 @@ func arguments(cfg Config, accel, image string) []string {
 		args = append(args, "-icount", "shift=0,sleep=off")
 		cpus = 1
 	}
-	return append(args, "-smp", strconv.Itoa(cpus), "-cpu", processor(accel))
+	return append(args, "-smp", strconv.Itoa(cpus), "-cpu", m.processor(accel))
 }
 
 // commandLine says nothing that changes how the kernel can be probed. The timer
 // check panics on a host so busy that the ticks it counts come late.
-func commandLine(cfg Config) string {
-	words := []string{"console=ttyS0", "panic=-1", "random.trust_cpu=on", "no_timer_check"}
+func (m machine) commandLine(cfg Config) string {
+	words := []string{"console=" + m.serial, "panic=-1", "random.trust_cpu=on", "no_timer_check"}
 	if cfg.Console == nil {
 		words = append(words, "quiet")
 	}
 	return strings.TrimSpace(strings.Join(words, " ") + " " + cfg.Append)
 }
 
-// processor leaves cmpxchg16b out under emulation: QEMU 7.2 gets its flags
-// wrong, which now and then kills a kernel that uses it.
-func processor(accel string) string {
+func (m machine) processor(accel string) string {
 	if accel == "kvm" {
 		return "host"
 	}
-	return "qemu64,-cx16"
+	return m.cpu
 }
 
 // emulation takes turns between the processors of the machine. Each in a thread
@@ -143,14 +140,18 @@ func processor(accel string) string {
 // (deba78709ae8), so that arming probes under load kills a kernel in seconds.
 const emulation = "tcg,thread=single"
 
-func accelerator(name string) (string, error) {
+func accelerator(name, arch string) (string, error) {
+	native := arch == runtime.GOARCH
 	switch name {
 	case "kvm":
+		if !native {
+			return "", fmt.Errorf("no kvm for %s: this machine is %s", arch, runtime.GOARCH)
+		}
 		return "kvm", nil
 	case "tcg":
 		return emulation, nil
 	case "", "auto":
-		if kvmWorks() {
+		if native && kvmWorks() {
 			return "kvm", nil
 		}
 		return emulation, nil

@@ -54,8 +54,11 @@ func Boot(ctx context.Context, cfg Config) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
-	kernel, err := FindKernel(ctx, cfg.Kernel, cfg.Progress)
+	kernel, err := FindKernel(ctx, cfg.Kernel, cfg.Arch, cfg.Progress)
 	if err != nil {
+		return nil, err
+	}
+	if err := cfg.findInit(kernel); err != nil {
 		return nil, err
 	}
 	disk, err := initramfs(cfg, kernel)
@@ -64,7 +67,7 @@ func Boot(ctx context.Context, cfg Config) (*VM, error) {
 	}
 	defer disk.Close()
 	vm := new(VM)
-	if vm.qemu, err = startQEMU(cfg, kernel.Image, disk); err != nil {
+	if vm.qemu, err = startQEMU(cfg, kernel, disk); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.BootTimeout, errBoot)

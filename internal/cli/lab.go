@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"ktrap/lab"
@@ -38,11 +39,14 @@ cache folder. In the machine there are ktrap and what --file brings.`,
 			if console {
 				cfg.Console = cmd.ErrOrStderr()
 			}
+			if err := checkLab(cmd.Flags(), cfg, timeout); err != nil {
+				return err
+			}
 			switch {
 			case list:
 				return listKernels(cmd)
 			case fetch:
-				return fetchKernel(cmd, cfg.Kernel)
+				return fetchKernel(cmd, cfg.Kernel, cfg.Arch)
 			case len(argv) == 0:
 				return usagef("no command to run: ktrap lab -- COMMAND...")
 			}
@@ -52,6 +56,8 @@ cache folder. In the machine there are ktrap and what --file brings.`,
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	flags.StringVarP(&cfg.Kernel, "kernel", "k", lab.DefaultKernel, "`KERNEL` to boot: a version, the path of a vmlinuz, or \"host\"")
+	flags.StringVar(&cfg.Arch, "arch", "", "the architecture of a KERNEL given by version, `amd64` or arm64 (default: this machine's)")
+	flags.StringVar(&cfg.Init, "init", "", "start `PROGRAM`, a ktrap built for the machine, in place of this one")
 	flags.StringArrayVar(&cfg.Files, "file", nil, "take the file or folder `PATH` along, to the same path; a program with its libraries (repeatable)")
 	flags.StringArrayVar(&cfg.Modules, "module", nil, "load the kernel module `NAME`, with those it needs (repeatable)")
 	flags.StringSliceVar(&cfg.Loads, "load", nil, "run loads beside the command: `NAMES` of "+strings.Join(lab.LoadNames(), ", "))
@@ -66,6 +72,16 @@ cache folder. In the machine there are ktrap and what --file brings.`,
 	flags.BoolVar(&list, "list", false, "only list the kernels in the cache")
 	cmd.AddCommand(newLoad())
 	return cmd
+}
+
+// checkLab finds the mistakes that need no machine to be found.
+func checkLab(set *pflag.FlagSet, cfg lab.Config, timeout time.Duration) error {
+	for name, wrong := range map[string]bool{"cpus": cfg.CPUs <= 0, "memory": cfg.Memory <= 0, "timeout": timeout <= 0} {
+		if wrong && set.Changed(name) {
+			return usagef("--%s must be above 0", name)
+		}
+	}
+	return nil
 }
 
 // newLoad is what a machine runs for --load.
@@ -101,8 +117,8 @@ func listKernels(cmd *cobra.Command) error {
 	return err
 }
 
-func fetchKernel(cmd *cobra.Command, version string) error {
-	k, err := lab.FindKernel(cmd.Context(), version, cmd.ErrOrStderr())
+func fetchKernel(cmd *cobra.Command, version, arch string) error {
+	k, err := lab.FindKernel(cmd.Context(), version, arch, cmd.ErrOrStderr())
 	if err == nil {
 		fmt.Fprintln(cmd.OutOrStdout(), k.Image)
 	}

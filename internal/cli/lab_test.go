@@ -13,6 +13,10 @@ func TestAMistakeInCallingLabBootsNothing(t *testing.T) {
 	}{
 		{"lab", exitUsage, "no command to run"},
 		{"lab --cpus many -- true", exitUsage, "--cpus"},
+		{"lab --cpus 0 -- true", exitUsage, "--cpus must be above 0"},
+		{"lab --memory 0 -- true", exitUsage, "--memory must be above 0"},
+		{"lab --timeout -1s -- true", exitUsage, "--timeout must be above 0"},
+		{"lab --arch vax -- true", exitFailed, `no architecture "vax": there are amd64, arm64`},
 		{"lab -k /no/such/vmlinuz -- true", exitFailed, "read kernel /no/such/vmlinuz"},
 		{"lab --load unxi -- true", exitFailed, `no load "unxi": there are`},
 		{"lab load", exitUsage, "want the name of one load"},
