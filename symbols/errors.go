@@ -12,6 +12,7 @@ import (
 type NotFoundError struct {
 	Image        string   // the image's name; "" for the running kernel
 	Module, Name string   // as asked for; Name may be a pattern
+	AnyKind      bool     // not only functions were asked for
 	NotLoaded    bool     // there is no such Module
 	Elsewhere    []Symbol // of that name, outside Module
 	Clones       []Symbol // that the compiler made out of it
@@ -25,6 +26,8 @@ func (e *NotFoundError) Error() string {
 		return fmt.Sprintf("module %s is not in %s: an image holds the kernel without its modules", e.Module, e.Image)
 	case e.NotLoaded:
 		s = fmt.Sprintf("module %s is not loaded", e.Module)
+	case strings.ContainsAny(e.Name, "*?[") && e.AnyKind:
+		s = fmt.Sprintf("no symbol of %s matches %s", e.home(e.Module), e.Name)
 	case strings.ContainsAny(e.Name, "*?["):
 		s = fmt.Sprintf("no function of %s matches %s", e.home(e.Module), e.Name)
 	}

@@ -2,6 +2,7 @@ package symbols
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 	"path"
@@ -33,11 +34,29 @@ func (v *view) Lookup(module, name string) ([]Symbol, error) {
 // modules. Code that is gone after boot is left out, as are the names of padding
 // before functions. If there is none the error is a *NotFoundError.
 func (v *view) Match(module, glob string) ([]Symbol, error) {
+	return v.match(module, glob, v.functions)
+}
+
+// Glob returns the symbols of every kind whose names match a pattern as
+// path.Match has it, by address: of the named module, or if none is named of the
+// kernel, then of all modules. If there is none the error is a *NotFoundError.
+func (v *view) Glob(module, glob string) ([]Symbol, error) {
+	found, err := v.match(module, glob, v.beginning)
+	var missing *NotFoundError
+	if errors.As(err, &missing) {
+		missing.AnyKind = true
+	}
+	return found, err
+}
+
+// match returns those of candidates, which it asks for by what the pattern
+// begins with, that match.
+func (v *view) match(module, glob string, candidates func(module, prefix string, match func(string) bool) ([]Symbol, error)) ([]Symbol, error) {
 	if _, err := path.Match(glob, ""); err != nil {
 		return nil, fmt.Errorf("match symbols with %s: %w", glob, err)
 	}
 	fixed := glob[:strings.IndexAny(glob+"*", `*?[\`)]
-	found, err := v.functions(module, fixed, func(name string) bool {
+	found, err := candidates(module, fixed, func(name string) bool {
 		ok, _ := path.Match(glob, name)
 		return ok
 	})
@@ -45,6 +64,20 @@ func (v *view) Match(module, glob string) ([]Symbol, error) {
 		return found, err
 	}
 	return nil, v.notFound(module, glob)
+}
+
+// beginning returns the symbols of a module, or if none is named of the kernel
+// and all modules, whose names begin with prefix and match.
+func (v *view) beginning(module, prefix string, match func(string) bool) (found []Symbol, err error) {
+	if module == "" {
+		if found, err = v.inKernel(prefix, func(s Symbol) bool { return match(s.Name) }); err != nil {
+			return nil, err
+		}
+	}
+	more, err := v.inModules(module, func(s Symbol) bool {
+		return strings.HasPrefix(s.Name, prefix) && match(s.Name)
+	})
+	return append(found, more...), err
 }
 
 // Clones returns the functions that the compiler made out of the named one, by

@@ -251,3 +251,22 @@ func TestAllSymbolsAreListedAsTheKernelListsThem(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+func TestAGlobFindsSymbolsOfEveryKind(t *testing.T) {
+	l := kernelWithModules(t)
+	for _, c := range []struct{ module, glob, want string }{
+		{"", "*tcp_sendmsg", "__pfx_tcp_sendmsg tcp_sendmsg"},
+		{"", "vfs_*", "vfs_read vfs_write vfs_caches vfs_init"},
+		{"ext4", "*_ops", "ext4_ops [ext4]"},
+		{"", "zz*", ""},
+	} {
+		found, err := l.Glob(c.module, c.glob)
+		var got []string
+		for _, s := range found {
+			got = append(got, s.String())
+		}
+		if strings.Join(got, " ") != c.want || (err == nil) == (c.want == "") {
+			t.Errorf("Glob(%q, %q) = %v, %v; want %s", c.module, c.glob, got, err, c.want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 type Kernel interface {
 	Lookup(module, name string) ([]Symbol, error)
 	Match(module, glob string) ([]Symbol, error)
+	Glob(module, glob string) ([]Symbol, error)
 	Clones(module, name string) ([]Symbol, error)
 	Suggest(module, name string, n int) []string
 	At(addr uint64) (s Symbol, offset uint64, ok bool)
