@@ -35,8 +35,10 @@ func (n Namer) at(addr uint64) string {
 	if n == nil {
 		return ""
 	}
-	name, _ := n(addr)
-	return name
+	if name, ok := n(addr); ok {
+		return name
+	}
+	return ""
 }
 
 // Flow returns where the instruction leads. The kernel calls and jumps through

@@ -3,56 +3,106 @@ package disasm
 import (
 	"fmt"
 	"strings"
-
-	"golang.org/x/arch/x86/x86asm"
 )
 
-// unspoken are the instructions of kernel code that x86asm can't read.
-var unspoken = map[string]string{
-	"\xf3\x0f\x1e\xfa": "endbr64",
-	"\xf3\x0f\x1e\xfb": "endbr32",
-	"\x0f\x01\xca":     "clac",
-	"\x0f\x01\xcb":     "stac",
-	"\x0f\x01\xc1":     "vmcall",
-	"\x0f\x01\xd9":     "vmmcall",
-	"\x0f\x01\xe8":     "serialize",
-	"\x0f\x01\xee":     "rdpkru",
-	"\x0f\x01\xef":     "wrpkru",
-	"\xc5\xf8\x77":     "vzeroupper",
+// A Syntax is a way to write instructions of x86. arm64 has one only.
+type Syntax uint8
+
+// The syntaxes, both as objdump writes them.
+const (
+	ATT   Syntax = iota // mov %rsp,%rbp
+	Intel               // mov rbp,rsp
+)
+
+// A Context says how to write an instruction, and knows what its addresses are.
+// The zero value is AT&T syntax without names.
+type Context struct {
+	Syntax Syntax
+	Name   Namer
+	// Note tells what stands at an address of data, ready to be shown: a string
+	// constant in quotes.
+	Note Namer
 }
 
-// String is the instruction in AT&T syntax, or its bytes where no text is known.
-func (in Inst) String() string {
-	if text, ok := unspoken[string(in.Bytes)]; ok {
-		return text
+// A Text is an instruction in words.
+type Text struct {
+	Op   string // with its prefixes: "lock cmpxchg"
+	Args string // "" if it has none
+	Refs []Ref  // in Intel's order of operands
+}
+
+// A Ref is an address that an operand means: where it jumps, or what it reads,
+// writes or takes the address of.
+type Ref struct {
+	Addr uint64
+	Name string // "" if it has none
+	Note string // what stands there
+}
+
+// String is one line, as objdump's without its columns:
+//
+//	call 0xffffffff8108c4b0 <__fentry__>
+//	mov 0x183b586(%rip),%rax # 0xffffffff8283b5a0 <jiffies>
+func (t Text) String() string {
+	line := t.Op
+	if t.Args != "" {
+		line += " " + t.Args
 	}
-	// x86asm is wrong wherever it disagrees on the length.
-	decoded, err := x86asm.Decode(in.Bytes, 64)
-	if err != nil || decoded.Len != len(in.Bytes) {
-		return fmt.Sprintf("% x (unknown, %d bytes)", in.Bytes, len(in.Bytes))
-	}
-	for i, arg := range decoded.Args {
-		if mem, ok := arg.(x86asm.Mem); ok {
-			decoded.Args[i] = mend(mem)
+	for _, ref := range t.Refs {
+		// An address that the operands show needs no second look.
+		if addr := fmt.Sprintf("%#x", ref.Addr); !strings.Contains(t.Args, addr) {
+			line += " # " + addr
 		}
+		line += ref.String()
 	}
-	text := x86asm.GNUSyntax(decoded, in.Addr, nil)
-	switch decoded.Op {
-	case x86asm.CALL, x86asm.JMP, x86asm.RET, x86asm.LEAVE: // objdump 2.40 has no q behind them
-		name := strings.ToLower(decoded.Op.String())
-		text = strings.Replace(text, name+"q", name, 1)
+	return line
+}
+
+// String is the name in angle brackets and what stands there, each behind a space.
+func (r Ref) String() string {
+	text := ""
+	if r.Name != "" {
+		text = " <" + r.Name + ">"
+	}
+	if r.Note != "" {
+		text += " " + r.Note
 	}
 	return text
 }
 
-// mend repairs what x86asm prints as 0xffffff18(%r12,%riz): the sign of a
-// 32-bit displacement is lost, and a SIB byte without index shows.
-func mend(mem x86asm.Mem) x86asm.Mem {
-	if mem.Disp>>31 == 1 {
-		mem.Disp = int64(int32(mem.Disp))
+// String is the instruction in AT&T syntax without names; its bytes where no text
+// is known.
+func (in Inst) String() string {
+	t := in.Text(Context{})
+	return strings.TrimSuffix(t.Op+" "+t.Args, " ")
+}
+
+// Text is the instruction in words; its bytes where no words are known.
+func (in Inst) Text(c Context) Text {
+	text, ok := in.words(c.Syntax)
+	if !ok {
+		return Text{Op: fmt.Sprintf("% x", in.Bytes), Args: fmt.Sprintf("(unknown, %d bytes)", len(in.Bytes))}
 	}
-	if mem.Index == 0 {
-		mem.Scale = 0
+	for i := range text.Refs {
+		ref := &text.Refs[i]
+		ref.Name, ref.Note = c.Name.at(ref.Addr), c.Note.at(ref.Addr)
 	}
-	return mem
+	return text
+}
+
+func (in Inst) words(s Syntax) (Text, bool) {
+	if in.Arch == ARM64 {
+		return in.wordsARM64()
+	}
+	f, ok := in.form()
+	if !ok {
+		return Text{}, false
+	}
+	text := Text{Refs: f.references()}
+	if s == Intel {
+		text.Op, text.Args = f.intel()
+	} else {
+		text.Op, text.Args = f.att()
+	}
+	return text, true
 }

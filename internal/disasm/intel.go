@@ -1,0 +1,101 @@
+package disasm
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+// intel writes the instruction in Intel's syntax.
+func (f *form) intel() (op, args string) {
+	if f.isImplied {
+		return f.name, ""
+	}
+	var operands []string
+	for i, arg := range f.args {
+		if text := f.intelArg(i, arg); text != "" {
+			operands = append(operands, text)
+		}
+	}
+	return f.prefixWords() + f.intelName(), strings.Join(operands, ",")
+}
+
+func (f *form) intelName() string {
+	wide := f.dataSize == 64
+	switch {
+	case f.op == x86asm.SYSRET || f.op == x86asm.SYSEXIT:
+		return f.name + map[bool]string{false: "d", true: "q"}[wide]
+	case f.op == x86asm.LRET:
+		return "retf" + map[bool]string{true: "q"}[wide]
+	case f.op == x86asm.LJMP || f.op == x86asm.LCALL:
+		return f.name[1:] // the operand shows that it is far
+	}
+	return f.name
+}
+
+func (f *form) intelArg(i int, arg x86asm.Arg) string {
+	switch arg := arg.(type) {
+	case x86asm.Reg:
+		if arg == x86asm.F0 {
+			return "st"
+		}
+		return register(arg)
+	case x86asm.Imm:
+		if f.isShiftByOne() && i == 1 {
+			return "1"
+		}
+		return fmt.Sprintf("%#x", f.immediate(arg))
+	case x86asm.Rel:
+		return fmt.Sprintf("%#x", f.in.End()+uint64(arg))
+	case x86asm.Mem:
+		return f.intelMem(i, f.memory(arg))
+	}
+	return ""
+}
+
+var pointers = map[int]string{
+	1: "BYTE PTR ", 2: "WORD PTR ", 4: "DWORD PTR ", 6: "FWORD PTR ", 8: "QWORD PTR ",
+	10: "TBYTE PTR ", 16: "XMMWORD PTR ", 32: "YMMWORD PTR ", 64: "ZMMWORD PTR ",
+}
+
+func (f *form) intelMem(i int, m memory) string {
+	var b strings.Builder
+	switch f.op {
+	case x86asm.LEA:
+	case x86asm.CMPXCHG16B:
+		b.WriteString("OWORD PTR ")
+	default:
+		b.WriteString(pointers[f.memBytes])
+	}
+	seg := f.segment(i, m)
+	if seg == 0 && m.Base == 0 && m.Index == 0 {
+		seg = x86asm.DS
+	}
+	if seg != 0 {
+		b.WriteString(register(seg) + ":")
+	}
+	if m.Base == 0 && m.Index == 0 {
+		fmt.Fprintf(&b, "%#x", uint64(m.Disp))
+		return b.String()
+	}
+	b.WriteString("[")
+	if m.Base != 0 {
+		b.WriteString(register(m.Base))
+	}
+	if m.Index != 0 {
+		if m.Base != 0 {
+			b.WriteString("+")
+		}
+		fmt.Fprintf(&b, "%s*%d", register(m.Index), m.Scale)
+	}
+	switch {
+	case !m.hasDisp:
+	case m.Base == x86asm.RIP:
+		fmt.Fprintf(&b, "+%#x", uint64(m.Disp))
+	default:
+		fmt.Fprintf(&b, "%+#x", m.Disp)
+	}
+	b.WriteString("]")
+	return b.String()
+}
