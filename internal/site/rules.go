@@ -2,10 +2,10 @@ package site
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"ktrap/internal/disasm"
+	"ktrap/internal/patch"
 )
 
 // A Reason is the stable name of a rule.
@@ -23,6 +23,7 @@ const (
 	Bug               Reason = "bug"
 	CFIPrefix         Reason = "cfi-prefix"
 	Notrace           Reason = "notrace"
+	LockPrefix        Reason = "lock-prefix"
 	InsideInstruction Reason = "inside-instruction"
 	Undecodable       Reason = "undecodable"
 	UD                Reason = "ud"
@@ -33,178 +34,220 @@ const (
 	VirtualMachine    Reason = "virtual-machine"
 	IndirectMemory    Reason = "indirect-memory"
 	PrefixedCall      Reason = "prefixed-call"
+	MistakenVector    Reason = "mistaken-vector"
+	FtraceSite        Reason = "ftrace-site"
 )
-
-// apply answers whether a place passes; if not, in words that read on from it.
-type apply func(*subject) (Answer, string)
 
 // A rule is a check of the kernel's, or of ours where errno is empty.
 type rule struct {
 	reason Reason
+	asks   string // what has to be so
 	errno  string
 	local  bool // another place of the same function may pass
-	apply  apply
+	// asked tells which kernels have the rule; nil is all.
+	asked func(*subject) bool
+	// passes answers; where it says No, refusal tells in words that read on from
+	// the place.
+	passes  func(*subject) Answer
+	refusal func(*subject) string
+}
+
+func (s *subject) answer(r *rule) Answer {
+	if r.asked != nil && !r.asked(s) {
+		return Yes
+	}
+	return r.passes(s)
 }
 
 // rules stand in the kernel's order, but for the notrace rule: the kernel asks
 // it first, with the same EINVAL as the ones before it here, which say more.
 var rules = []rule{
-	{OutsideText, "ENOENT", false, outsideSymbols},
-	{OutsideText, "EINVAL", false, outsideText},
-	{NoSymbol, "ENOENT", false, withoutSymbol},
-	{BeyondFunction, "", true, beyondFunction},
-	{ReturnNotAtEntry, "EINVAL", false, returnBehindEntry},
-	{NoReturn, "EINVAL", false, switchesStack},
-	{Blacklisted, "EINVAL", false, blacklisted},
-	{JumpLabel, "EINVAL", true, within("a jump label, which the kernel patches", func(k *Kernel) []Range { return k.JumpLabels })},
-	{StaticCall, "EINVAL", true, within("a static call, which the kernel patches", func(k *Kernel) []Range { return k.StaticCalls })},
-	{Bug, "EINVAL", true, within("a BUG or WARN site", func(k *Kernel) []Range { return k.Bugs })},
-	{CFIPrefix, "EINVAL", false, prefixSymbol},
-	{Notrace, "EINVAL", false, notrace},
-	{Undecodable, "EILSEQ", false, undecodable},
-	{InsideInstruction, "EILSEQ", true, insideInstruction},
+	{OutsideText, "is in text, or at least in a function", "ENOENT", false, from(5, 18), outsideSymbols, outsideTextRefusal},
+	{OutsideText, "is in the text of the kernel or of a module", "EINVAL", false, nil, inText, outsideTextRefusal},
+	{NoSymbol, "is in a function that the kernel knows", "ENOENT", false, nil, hasSymbol, words("is in no function that the kernel knows")},
+	{BeyondFunction, "is in the function that was named", "", true, nil, withinFunction, beyondFunctionRefusal},
+	{ReturnNotAtEntry, "is the entry, if a return probe is wanted", "EINVAL", false, wantsReturn, isEntry, returnRefusal},
+	{NoReturn, "returns on the stack that it was called on", "EINVAL", false, wantsReturn, keepsStack, words("returns on another stack than it was called on")},
+	{FtraceSite, "is no place of ftrace's, which this kernel's kprobes can't share", "EINVAL", true, withoutOnFtrace, notFtraceSite,
+		words("is where ftrace patches, and this kernel is built without CONFIG_KPROBES_ON_FTRACE")},
+	{Blacklisted, "is not on the kprobe blacklist", "EINVAL", false, nil, notBlacklisted, blacklistRefusal},
+	{JumpLabel, "is no jump label", "EINVAL", true, nil, outside(patch.JumpLabel), words("is a jump label, which the kernel patches")},
+	{StaticCall, "is no static call", "EINVAL", true, nil, outside(patch.StaticCall), words("is a static call, which the kernel patches")},
+	{Bug, "is no BUG or WARN", "EINVAL", true, nil, notBug, words("is a BUG or WARN site")},
+	// de02f2ac5d8c (6.6): what stands before a function is no code of its own.
+	{CFIPrefix, "is not the padding before a function", "EINVAL", false, nil, notPrefixSymbol, words("is padding before a function, not code")},
+	{Notrace, "is in a function that ftrace can trace", "EINVAL", false, notraceForbidden, traceable,
+		words("is in a function that ftrace can't trace, and this kernel lets no perf or tracefs probe in there")},
+	{LockPrefix, "is no lock prefix that was taken out", "EINVAL", true, until(7, 3), opcode(notUnlocked),
+		instruction("had a lock prefix that this kernel took out, since it has one CPU, and may put back")},
+	{Undecodable, "is reached by decoding the function", "EILSEQ", false, nil, decodable, undecodableRefusal},
+	{InsideInstruction, "is where an instruction begins", "EILSEQ", true, nil, onBoundary, insideRefusal},
 	// e884edbb844f (6.9): int3 was EINVAL before, the others passed.
-	{UD, "EILSEQ", true, since(6, 9, opcode(isTrap, "traps by itself"))},
-	{Int3Padding, "EILSEQ", true, since(6, 9, opcode(isInt3, "is padding, or a breakpoint of another debugger"))},
-	{Int3Padding, "EINVAL", true, opcode(isInt3, "is padding, or a breakpoint of another debugger")},
-	{Emulated, "EINVAL", true, opcode(disasm.Inst.IsEmulated, "is for a hypervisor to emulate")},
-	{MasksExceptions, "EINVAL", true, opcode(masksExceptions, "holds off the debug exception")},
+	{UD, "does not trap by itself", "EILSEQ", true, from(6, 9), opcode(isNot(isTrap)), instruction("traps by itself")},
+	{Int3Padding, "is no int3", "EILSEQ", true, from(6, 9), opcode(isNot(isInt3)), instruction("is padding, or a breakpoint of another debugger")},
+	{Int3Padding, "is no int3", "EINVAL", true, until(6, 9), opcode(isNot(isInt3)), instruction("is padding, or a breakpoint of another debugger")},
+	{Emulated, "is not for a hypervisor to emulate", "EINVAL", true, nil, opcode(isNot(disasm.Inst.IsEmulated)), instruction("is for a hypervisor to emulate")},
+	{MasksExceptions, "does not hold off the debug exception", "EINVAL", true, nil, opcode(isNot(masksExceptions)), instruction("holds off the debug exception")},
 	// 6256e668b7af (5.13, and 5.10 since its backport): a branch must be one that
 	// the kernel can emulate.
-	{FarBranch, "EOPNOTSUPP", true, opcode(isFar, "loads a code segment")},
-	{VirtualMachine, "EOPNOTSUPP", true, opcode(isVM, "changes the virtual machine's state")},
-	{IndirectMemory, "EOPNOTSUPP", true, opcode(isIndirectMemory, "reads its target from memory")},
-	{PrefixedCall, "", true, unlessUnsafe(opcode(isPrefixedCall,
-		"is a call with a prefix: the kernel accepts a probe there, then returns to the wrong address and crashes"))},
+	{FarBranch, "is no far branch", "EOPNOTSUPP", true, nil, opcode(isNot(isFar)), instruction("loads a code segment")},
+	{VirtualMachine, "does not change the virtual machine's state", "EOPNOTSUPP", true, nil, opcode(isNot(isVM)), instruction("changes the virtual machine's state")},
+	{IndirectMemory, "is no branch whose target is in memory", "EOPNOTSUPP", true, nil, opcode(isNot(isIndirectMemory)), instruction("reads its target from memory")},
+	// Measured on 6.1 and 6.12; 7.3 returns to the right address.
+	{PrefixedCall, "is a call without a prefix, which the kernel gets right", "", true, safeUntil(7, 3), opcode(isNot(isPrefixedCall)),
+		instruction("is a call with a prefix: the kernel accepts a probe there, then returns to the wrong address and crashes")},
+	{MistakenVector, "is no vector instruction that the kernel takes for a branch", "", true, safe, opcode(isNot(isMistaken)), mistakenRefusal},
 }
 
-func since(major, minor int, rule apply) apply {
-	return func(s *subject) (Answer, string) {
-		if s.Kernel.before(major, minor) {
-			return Yes, ""
-		}
-		return rule(s)
-	}
+func from(major, minor int) func(*subject) bool {
+	return func(s *subject) bool { return !s.Kernel.before(major, minor) }
 }
 
-func unlessUnsafe(rule apply) apply {
-	return func(s *subject) (Answer, string) {
-		if s.Unsafe {
-			return Yes, ""
-		}
-		return rule(s)
-	}
+func until(major, minor int) func(*subject) bool {
+	return func(s *subject) bool { return s.Kernel.before(major, minor) }
 }
 
-// passUnless is the answer of a rule whose facts are known.
-func passUnless(broken bool, detail string) (Answer, string) {
-	return AnswerOf(!broken), detail
+func safe(s *subject) bool { return !s.Unsafe }
+
+func safeUntil(major, minor int) func(*subject) bool {
+	return func(s *subject) bool { return !s.Unsafe && s.Kernel.before(major, minor) }
 }
+
+func wantsReturn(s *subject) bool      { return s.Return }
+func notraceForbidden(s *subject) bool { return !s.Kernel.NotraceAllowed }
+
+func words(text string) func(*subject) string { return func(*subject) string { return text } }
 
 // 5.18 and later look for the symbol before anything else.
-func outsideSymbols(s *subject) (Answer, string) {
-	if s.Func.Name != "" || s.Kernel.before(5, 18) {
-		return Yes, ""
+func outsideSymbols(s *subject) Answer {
+	if s.Func.Name != "" {
+		return Yes
 	}
-	return outsideText(s)
+	return inText(s)
 }
 
-func outsideText(s *subject) (Answer, string) {
-	switch s.InText {
-	case No:
-		detail := "is outside the text of the kernel and of its modules"
-		if s.Func.Name != "" {
-			detail += ": it is data, or code that was dropped after boot"
-		}
-		return No, detail
-	default:
-		return s.InText, ""
+func inText(s *subject) Answer { return s.InText }
+
+func outsideTextRefusal(s *subject) string {
+	const outside = "is outside the text of the kernel and of its modules"
+	if s.Func.Name != "" {
+		return outside + ": it is data, or code that was dropped after boot"
 	}
+	return outside
 }
 
-func withoutSymbol(s *subject) (Answer, string) {
-	return passUnless(s.Func.Name == "", "is in no function that the kernel knows")
-}
+func hasSymbol(s *subject) Answer { return AnswerOf(s.Func.Name != "") }
 
 // The kernel would put the probe into another function.
-func beyondFunction(s *subject) (Answer, string) {
+func withinFunction(s *subject) Answer {
 	if s.Func.Size == 0 {
-		return Unknown, ""
+		return Unknown
 	}
-	return passUnless(s.addr-s.Func.Addr >= s.Func.Size,
-		fmt.Sprintf("is beyond the end of %s, which is %#x bytes long", s.Func.Name, s.Func.Size))
+	return AnswerOf(s.addr-s.Func.Addr < s.Func.Size)
 }
 
-func returnBehindEntry(s *subject) (Answer, string) {
-	if !s.Return {
-		return Yes, ""
-	}
-	return s.entry, "is not the entry of " + s.Func.Name + ", where a return probe has to stand"
+func beyondFunctionRefusal(s *subject) string {
+	return fmt.Sprintf("is beyond the end of %s, which is %#x bytes long", s.Func.Name, s.Func.Size)
+}
+
+func isEntry(s *subject) Answer { return s.entry }
+
+func returnRefusal(s *subject) string {
+	return "is not the entry of " + s.Func.Name + ", where a return probe has to stand"
 }
 
 // The kernel's kretprobe_blacklist has this one name.
-func switchesStack(s *subject) (Answer, string) {
-	return passUnless(s.Return && s.Func.Name == "__switch_to", "returns on another stack than it was called on")
+func keepsStack(s *subject) Answer { return AnswerOf(s.Func.Name != "__switch_to") }
+
+func withoutOnFtrace(s *subject) bool { return s.Kernel.OnFtrace == No }
+
+func notFtraceSite(s *subject) Answer {
+	switch s.ftraceSite() {
+	case Yes:
+		return No
+	case No:
+		return Yes
+	}
+	return Unknown
 }
 
-func blacklisted(s *subject) (Answer, string) {
-	if s.Kernel.Blacklist == nil {
-		return Unknown, ""
+func notBlacklisted(s *subject) Answer {
+	if !s.blacklist.known {
+		return Unknown
 	}
-	for _, r := range s.Kernel.Blacklist {
-		if r.contains(s.addr) || s.Func.Base != 0 && r.contains(s.Func.Base) {
-			if r.Name == s.Func.Name {
-				return No, "is on the kernel's kprobe blacklist"
-			}
-			return No, "is on the kernel's kprobe blacklist, as a part of " + r.Name
+	_, listed := s.blacklisted()
+	return AnswerOf(!listed)
+}
+
+func blacklistRefusal(s *subject) string {
+	if r, _ := s.blacklisted(); r.Name != "" && r.Name != s.Func.Name {
+		return "is on the kernel's kprobe blacklist, as a part of " + r.Name
+	}
+	return "is on the kernel's kprobe blacklist"
+}
+
+// outside passes what no entry of a kind reaches over.
+func outside(k patch.Kind) func(*subject) Answer {
+	return func(s *subject) Answer {
+		if !s.Patches.Has(k) {
+			return Unknown
 		}
-	}
-	return Yes, ""
-}
-
-func within(what string, list func(*Kernel) []Range) apply {
-	return func(s *subject) (Answer, string) {
-		ranges := list(s.Kernel)
-		if ranges == nil {
-			return Unknown, ""
-		}
-		hit := slices.ContainsFunc(ranges, func(r Range) bool { return r.contains(s.addr) })
-		return passUnless(hit, "is "+what)
+		_, hit := s.patched(k, s.addr, s.addr+1)
+		return AnswerOf(!hit)
 	}
 }
 
-func (r Range) contains(addr uint64) bool { return r.Start <= addr && addr < r.End }
+// The kernel compares addresses here.
+func notBug(s *subject) Answer {
+	if !s.Patches.Has(patch.Bug) {
+		return Unknown
+	}
+	e, hit := s.patched(patch.Bug, s.addr, s.addr+1)
+	return AnswerOf(!hit || e.Addr != s.addr)
+}
 
-// de02f2ac5d8c (6.6): what stands before a function is no code of its own.
-func prefixSymbol(s *subject) (Answer, string) {
+func notPrefixSymbol(s *subject) Answer {
 	name := s.Func.Name
-	return passUnless(strings.HasPrefix(name, "__cfi_") || strings.HasPrefix(name, "__pfx_"),
-		"is padding before a function, not code")
+	return AnswerOf(!strings.HasPrefix(name, "__cfi_") && !strings.HasPrefix(name, "__pfx_"))
 }
 
-func notrace(s *subject) (Answer, string) {
-	if s.Kernel.NotraceAllowed {
-		return Yes, ""
+func traceable(s *subject) Answer {
+	if s.Func.Traceable != Unknown || !s.Patches.Has(patch.Ftrace) || s.Func.Size == 0 {
+		return s.Func.Traceable
 	}
-	return s.Func.Traceable, "is in a function that ftrace can't trace, and this kernel lets no perf or tracefs probe in there"
+	if _, ok := s.patched(patch.Ftrace, s.Func.Addr, s.Func.end()); ok {
+		return Yes
+	}
+	if s.Func.Base != 0 { // may be traceable in its stead, which these entries don't tell
+		return Unknown
+	}
+	return No
 }
 
-func undecodable(s *subject) (Answer, string) {
+func decodable(s *subject) Answer {
 	if _, ok := s.inst(); ok {
-		return Yes, ""
+		return Yes
 	}
-	at, bad := s.undecodable()
-	if !bad {
-		return Unknown, ""
+	if _, bad := s.undecodable(); bad {
+		return No
 	}
-	return No, fmt.Sprintf("is behind bytes at +%#x that are no instruction", at)
+	return Unknown
 }
 
-func insideInstruction(s *subject) (Answer, string) {
+func undecodableRefusal(s *subject) string {
+	at, _ := s.undecodable()
+	return fmt.Sprintf("is behind bytes at +%#x that are no instruction", at)
+}
+
+func onBoundary(s *subject) Answer {
 	in, ok := s.inst()
 	if !ok {
-		return Unknown, ""
+		return Unknown
 	}
-	return passUnless(in.Addr != s.addr, fmt.Sprintf("is inside an instruction: %s at +%#x is %d bytes long",
-		in, in.Addr-s.Func.Addr, len(in.Bytes)))
+	return AnswerOf(in.Addr == s.addr)
+}
+
+func insideRefusal(s *subject) string {
+	in, _ := s.inst()
+	return fmt.Sprintf("is inside an instruction: %s at +%#x is %d bytes long", in, in.Addr-s.Func.Addr, len(in.Bytes))
 }

@@ -1,19 +1,28 @@
-// Package site judges an address: may a kprobe stand there?
+// Package site judges an address: may a kprobe stand there, and how will the
+// kernel run it?
 //
-// It promises the kernel's own answer, rule by rule in the kernel's order, with
-// the reason in words and the nearest places that are allowed; and it refuses
-// the few places that the kernel accepts and then breaks at. It is given facts
-// and fetches none. A rule whose facts are missing is never a refusal: the
-// verdict names it as unchecked, and the kernel has the last word.
+// It promises the kernel's own answer, rule by rule, with the reason in words
+// and the nearest places that are allowed; and it refuses the few places that
+// the kernel accepts and then breaks at. It is given facts and fetches none. A
+// rule whose facts are missing is never a refusal: the verdict names it as
+// unchecked, and the kernel has the last word.
 //
 // The rules are a table (rules.go). Those on the instruction (opcodes.go) walk
 // the function from its symbol's start, as the kernel does, and are the only
-// ones that know an architecture: without amd64 code they stay unchecked.
+// ones that know an architecture: without amd64 code they stay unchecked. What a
+// probe costs follows from the mechanism (mechanism.go), which has rules of its
+// own: a jump in place of the instruction (optimise.go), a copy that jumps back
+// (boost.go), or the kernel doing what the instruction would (emulate.go).
+//
+// Judge asks until a rule refuses. Explain asks all there is to ask of a place,
+// Survey of every instruction of a function, in one walk.
 package site
 
 import (
 	"fmt"
 	"slices"
+
+	"ktrap/internal/patch"
 )
 
 // An Answer is what is known of a fact.
@@ -44,6 +53,9 @@ type Query struct {
 	// Code is Func's amd64 code from Func.Addr on as the running kernel has it,
 	// with the probes armed in it taken out again; nil if it is not known.
 	Code []byte
+	// Patches are the tables of the kernel or module that Func is in, if need be
+	// only what they have of Func.
+	Patches *patch.Table
 
 	Kernel *Kernel
 }
@@ -55,26 +67,13 @@ type Func struct {
 	// Base is the address of the symbol that a clone such as "name.cold" was
 	// cut from, which is its name up to the first dot; 0 if there is none.
 	Base uint64
-	// Traceable says whether ftrace lists the function, or its base.
+	// Traceable says whether ftrace lists the function, or its base. Unknown, it
+	// is read from Patches.
 	Traceable Answer
 }
 
-// Kernel are the facts that all queries of one kernel share. A list that is
-// nil is unknown, an empty one is empty.
-type Kernel struct {
-	Release        [2]int // major and minor; zero means the newest
-	Blacklist      []Range
-	JumpLabels     []Range
-	StaticCalls    []Range
-	Bugs           []Range
-	NotraceAllowed bool // CONFIG_KPROBE_EVENTS_ON_NOTRACE
-}
-
-// A Range is the addresses from Start up to, but not including, End.
-type Range struct {
-	Start, End uint64
-	Name       string // what they belong to
-}
+// end is the address behind the function.
+func (f *Func) end() uint64 { return f.Addr + f.Size }
 
 // A Verdict is the answer to a Query.
 type Verdict struct {
@@ -125,24 +124,37 @@ func (r *Refusal) Error() string {
 
 // Judge applies the kernel's rules to a place.
 func Judge(q Query) Verdict {
-	s := newSubject(&q)
+	return newSubject(&q).verdict()
+}
+
+func (s *subject) verdict() Verdict {
 	v := Verdict{Addr: s.addr, Entry: s.entry == Yes}
-	for _, r := range rules {
-		answer, detail := r.apply(s)
-		switch answer {
-		case Unknown:
-			if !slices.Contains(v.Unchecked, r.reason) {
-				v.Unchecked = append(v.Unchecked, r.reason)
-			}
-		case No:
-			v.Refusal = &Refusal{Place: q.place(q.Addr), Reason: r.reason, Detail: detail, Errno: r.errno}
-			if r.local {
-				v.Refusal.Nearest = s.nearest()
-			}
-			return v
+	refusing, unchecked := s.refusing()
+	v.Unchecked = unchecked
+	if refusing != nil {
+		v.Refusal = &Refusal{Place: s.place(s.asked), Reason: refusing.reason, Detail: refusing.refusal(s), Errno: refusing.errno}
+		if refusing.local {
+			v.Refusal.Nearest = s.nearest()
 		}
 	}
 	return v
+}
+
+// refusing returns the first rule that refuses the place, or nil, and the rules
+// before it whose facts are missing.
+func (s *subject) refusing() (refusing *rule, unchecked []Reason) {
+	for i := range rules {
+		r := &rules[i]
+		switch s.answer(r) {
+		case Unknown:
+			if !slices.Contains(unchecked, r.reason) {
+				unchecked = append(unchecked, r.reason)
+			}
+		case No:
+			return r, unchecked
+		}
+	}
+	return nil, unchecked
 }
 
 func (q *Query) place(addr uint64) string {
@@ -157,10 +169,4 @@ func (q *Query) place(addr uint64) string {
 		return fmt.Sprintf("%s+%#x", name, offset)
 	}
 	return name
-}
-
-// before reports whether the kernel is older than a release.
-func (k *Kernel) before(major, minor int) bool {
-	r := k.Release
-	return r != [2]int{} && (r[0] < major || r[0] == major && r[1] < minor)
 }

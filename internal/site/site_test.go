@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ktrap/internal/patch"
 )
 
 // Functions of Debian's kernels, as the symbol table cuts them.
@@ -35,12 +37,22 @@ func ask(t testing.TB, code string, offset uint64, change ...func(*Query)) Query
 		InText: Yes,
 		Code:   bytes,
 		Func:   Func{Name: "vfs_fsync_range", Addr: start, Size: uint64(len(bytes)), Traceable: Yes},
-		Kernel: &Kernel{Release: [2]int{6, 12}, Blacklist: []Range{}, JumpLabels: []Range{}, StaticCalls: []Range{}, Bugs: []Range{}},
+		Kernel: &Kernel{Release: [2]int{6, 12}, Blacklist: []Range{}, Patches: tables()},
 	}
 	for _, c := range change {
 		c(&q)
 	}
 	return q
+}
+
+// tables are those that a running kernel keeps, with these entries.
+func tables(entries ...patch.Entry) *patch.Table { return patch.Make(entries, patch.Kept()...) }
+
+// patches puts an entry into the tables.
+func patches(kind patch.Kind, offset uint64, size int) func(*Query) {
+	return func(q *Query) {
+		q.Kernel.Patches = tables(patch.Entry{Kind: kind, Addr: start + offset, Size: size})
+	}
 }
 
 func release(major, minor int) func(*Query) {
@@ -101,10 +113,10 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 			q.Func.Base, q.Kernel.Blacklist = 0x2000, []Range{{0x1000, 0x1001, "do_int3"}}
 		}}, "", ""},
 
-		{"a jump label", fsync612, 0x4b, []func(*Query){func(q *Query) { q.Kernel.JumpLabels = []Range{{start + 0x4b, start + 0x50, ""}} }}, JumpLabel, "EINVAL"},
-		{"behind a jump label", fsync612, 0x50, []func(*Query){func(q *Query) { q.Kernel.JumpLabels = []Range{{start + 0x4b, start + 0x50, ""}} }}, "", ""},
-		{"a static call", fsync612, 0x58, []func(*Query){func(q *Query) { q.Kernel.StaticCalls = []Range{{start + 0x58, start + 0x5d, ""}} }}, StaticCall, "EINVAL"},
-		{"a BUG", "55 0f0b 5d", 1, []func(*Query){func(q *Query) { q.Kernel.Bugs = []Range{{start + 1, start + 3, ""}} }}, Bug, "EINVAL"},
+		{"a jump label", fsync612, 0x4b, []func(*Query){patches(patch.JumpLabel, 0x4b, 5)}, JumpLabel, "EINVAL"},
+		{"behind a jump label", fsync612, 0x50, []func(*Query){patches(patch.JumpLabel, 0x4b, 5)}, "", ""},
+		{"a static call", fsync612, 0x58, []func(*Query){patches(patch.StaticCall, 0x58, 5)}, StaticCall, "EINVAL"},
+		{"a BUG", "55 0f0b 5d", 1, []func(*Query){patches(patch.Bug, 1, 2)}, Bug, "EINVAL"},
 
 		{"padding before a function", fsync612, 9, []func(*Query){named("__pfx_vfs_fsync_range")}, CFIPrefix, "EINVAL"},
 		{"a CFI type before a function", fsync612, 9, []func(*Query){named("__cfi_vfs_fsync_range")}, CFIPrefix, "EINVAL"},
@@ -135,7 +147,19 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"cs call", "55 2ee801020304", 1, nil, PrefixedCall, ""},
 		{"cs call, wanted all the same", "55 2ee801020304", 1, []func(*Query){unsafe}, "", ""},
 		{"call", "55 e801020304", 1, nil, "", ""},
-		{"vpxor, whose opcode means something else alone", "55 c5f9efc0", 1, nil, "", ""},
+		{"cs call on 7.3", "55 2ee801020304", 1, []func(*Query){release(7, 3)}, "", ""},
+		{"vpxor, whose opcode means out alone", "55 c5f9efc0", 1, nil, "", ""},
+		{"vpor, whose opcode means jmp alone", "55 c5f9ebc0", 1, nil, MistakenVector, ""},
+		{"vcmpps, whose opcode means ret alone", "55 c5f8c2c000", 1, nil, MistakenVector, ""},
+		{"the same, wanted all the same", "55 c5f8c2c000", 1, []func(*Query){unsafe}, "", ""},
+		{"vpsllw, whose opcode means int1 alone", "55 c5f9f1c0", 1, nil, UD, "EILSEQ"},
+		{"vpminsw, whose opcode means a far jump alone", "55 c5f9eac0", 1, nil, FarBranch, "EOPNOTSUPP"},
+		{"jmp by a part of a register", "55 67ffe0", 1, nil, IndirectMemory, "EOPNOTSUPP"},
+		{"an increment whose lock was taken out", "55 3eff00 c3", 1, nil, LockPrefix, "EINVAL"},
+		{"an increment whose lock was taken out, 7.3", "55 3eff00 c3", 1, []func(*Query){release(7, 3)}, "", ""},
+		{"notrack jmp", "55 3effe0 c3", 1, nil, "", ""},
+		{"an entry where kprobes know no ftrace", fsync612, 4, []func(*Query){func(q *Query) { q.Kernel.OnFtrace = No }}, FtraceSite, "EINVAL"},
+		{"behind it", fsync612, 9, []func(*Query){func(q *Query) { q.Kernel.OnFtrace = No }}, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := Judge(ask(t, c.code, c.offset, c.change...))
@@ -176,7 +200,7 @@ func TestTheProbeGoesBehindAnEndbr(t *testing.T) {
 }
 
 func TestARuleWithoutFactsIsUncheckedAndNeverARefusal(t *testing.T) {
-	instruction := []Reason{Undecodable, InsideInstruction, UD, Int3Padding, Emulated, MasksExceptions, FarBranch, VirtualMachine, IndirectMemory, PrefixedCall}
+	instruction := []Reason{LockPrefix, Undecodable, InsideInstruction, UD, Int3Padding, Emulated, MasksExceptions, FarBranch, VirtualMachine, IndirectMemory, PrefixedCall, MistakenVector}
 	for _, c := range []struct {
 		name string
 		q    Query
