@@ -64,6 +64,7 @@ func Main(args []string, io Streams) int {
 	// A reader of our output that goes away is an error of write, not our end.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	root := newRoot(io)
+	checkShells(root)
 	root.SetArgs(args)
 	return exitCode(root.ExecuteContext(ctx), io.Err)
 }
@@ -93,11 +94,33 @@ func helpOrUnknown(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return root.Help()
 	}
-	hint := ""
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+	return subcommand(root, args)
+}
+
+// subcommand refuses arguments to a command that has only commands of its own.
+func subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	what, hint := "command", ""
+	if cmd.HasParent() {
+		what = cmd.CommandPath() + " command"
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = " (did you mean " + strings.Join(near, " or ") + "?)"
 	}
-	return usagef("unknown command %q%s", args[0], hint)
+	return usagef("unknown %s %q%s", what, args[0], hint)
+}
+
+// checkShells makes "completion" refuse a shell that it does not know.
+func checkShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args = subcommand
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // flagError words a value that a flag can't take; the library's own words name

@@ -56,7 +56,7 @@ cache folder. In the machine there are ktrap and what --file brings.`,
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
 	flags.StringVarP(&cfg.Kernel, "kernel", "k", lab.DefaultKernel, "`KERNEL` to boot: a version, the path of a vmlinuz, or \"host\"")
-	flags.StringVar(&cfg.Arch, "arch", "", "the architecture of a KERNEL given by version, `amd64` or arm64 (default: this machine's)")
+	flags.StringVar(&cfg.Arch, "arch", "", "`ARCH` of a KERNEL given by version: amd64 or arm64 (default: this machine's)")
 	flags.StringVar(&cfg.Init, "init", "", "start `PROGRAM`, a ktrap built for the machine, in place of this one")
 	flags.StringArrayVar(&cfg.Files, "file", nil, "take the file or folder `PATH` along, to the same path; a program with its libraries (repeatable)")
 	flags.StringArrayVar(&cfg.Modules, "module", nil, "load the kernel module `NAME`, with those it needs (repeatable)")
