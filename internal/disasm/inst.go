@@ -42,6 +42,14 @@ func ArchNamed(name string) (Arch, error) {
 	return 0, fmt.Errorf("instructions of %q are unknown: only those of amd64 and arm64 are", name)
 }
 
+// String is the name that GOARCH has for it.
+func (a Arch) String() string {
+	if a == ARM64 {
+		return "arm64"
+	}
+	return "amd64"
+}
+
 // An Inst is one instruction: where it is and its bytes, no more and no less.
 type Inst struct {
 	Addr  uint64
