@@ -62,6 +62,9 @@ func (a *archive) fill(cfg Config, kernel Kernel) error {
 	if err := a.data("/usr/bin/ktrap", cpio.TypeSymlink|0o777, []byte("/init")); err != nil {
 		return err
 	}
+	if err := a.file(kernel.Image, "/boot/vmlinuz-"+kernel.Release); err != nil {
+		return err
+	}
 	for _, file := range cfg.Files {
 		if err := a.tree(file); err != nil {
 			return err

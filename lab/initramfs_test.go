@@ -32,6 +32,7 @@ func TestTheArchiveHoldsInitAndFilesWithTheirFolders(t *testing.T) {
 	for path, want := range map[string]string{
 		"init":                    "#!init",
 		"usr/bin/ktrap":           "→/init",
+		"boot/vmlinuz-6.1-test":   "#!init",
 		dir[1:] + "/data/a":       "A",
 		dir[1:] + "/data/link":    "A",
 		dir[1:] + "/program":      "#!init",
@@ -47,7 +48,7 @@ func TestTheArchiveHoldsInitAndFilesWithTheirFolders(t *testing.T) {
 
 func unpackArchive(t *testing.T, cfg Config) map[string]string {
 	t.Helper()
-	file, err := initramfs(cfg, Kernel{})
+	file, err := initramfs(cfg, Kernel{Release: "6.1-test", Image: cfg.Init})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ func unpackArchive(t *testing.T, cfg Config) map[string]string {
 }
 
 func TestAFileThatIsNotThereIsNamed(t *testing.T) {
-	_, err := initramfs(Config{Init: "/proc/self/exe", Files: []string{"/no/such/file"}}, Kernel{})
+	_, err := initramfs(Config{Init: "/proc/self/exe", Files: []string{"/no/such/file"}}, Kernel{Image: "/proc/self/exe"})
 	if err == nil || err.Error() != "make the initramfs: stat /no/such/file: no such file or directory" {
 		t.Errorf("got %v", err)
 	}

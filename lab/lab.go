@@ -48,7 +48,8 @@ type Config struct {
 	// that was built for it.
 	Init string
 	// Files are files and folders of the host, put at the same absolute path
-	// in the machine; an ELF program brings its shared libraries along.
+	// in the machine; an ELF program brings its shared libraries along. The
+	// kernel's image is there as /boot/vmlinuz-RELEASE anyhow.
 	Files []string
 	// Modules are kernel modules to load at boot, with what they depend on.
 	Modules []string

@@ -33,6 +33,17 @@ func TestTheMachineShowsItsSymbols(t *testing.T) {
 	}
 }
 
+func TestTheMachineHasTheImageOfItsKernel(t *testing.T) {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := "/boot/vmlinuz-" + strings.TrimSpace(string(release))
+	if info, err := os.Stat(image); err != nil || info.Size() < 1<<20 {
+		t.Errorf("%s: %v, %v", image, info, err)
+	}
+}
+
 func TestTheMachineTalksToItself(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
