@@ -16,6 +16,7 @@ import (
 
 // Entry is an entry that is mapped until it is closed.
 type Entry struct {
+	Kernel  string // the name that all entries of the kernel have in common
 	Content []byte
 	meta    json.RawMessage
 	mapped  []byte
@@ -66,6 +67,7 @@ func (x Index) Load(name string) (*Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrDamaged, f.Name(), err)
 	}
+	e.Kernel, _, _ = strings.Cut(name, ".")
 	return e, nil
 }
 
