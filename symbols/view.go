@@ -20,6 +20,9 @@ type Kernel interface {
 	All() iter.Seq2[Symbol, error]
 	Code(addr uint64, n int) ([]byte, error)
 	ReadMem(p []byte, addr uint64) error
+	// KASLR returns by how much the running kernel's addresses are above those
+	// it was linked for; an error where that can't be known of this kernel.
+	KASLR() (uint64, error)
 	Close() error
 }
 
