@@ -15,6 +15,9 @@ func (f *form) rename() {
 			f.memBytes = 1
 		}
 	}
+	if f.in.flowAMD64().Kind == CondJump {
+		f.name += f.hint()
+	}
 	switch f.op {
 	case x86asm.PUSHFQ:
 		f.name = "pushf"
@@ -34,6 +37,10 @@ func (f *form) rename() {
 			f.name, f.args = "xchg", []x86asm.Arg{x86asm.AX, x86asm.AX}
 			f.consume(0x66)
 		}
+	case x86asm.LSL, x86asm.LAR:
+		if r, ok := f.args[1].(x86asm.Reg); ok && f.dataSize == 64 {
+			f.args[1] = r + x86asm.RAX - x86asm.EAX
+		}
 	case x86asm.PUSH:
 		if f.dataSize == 32 {
 			f.dataSize = 64 // it is as wide as the stack
@@ -43,6 +50,15 @@ func (f *form) rename() {
 	case x86asm.PCLMULQDQ, x86asm.VPCLMULQDQ:
 		f.nameHalves()
 	}
+}
+
+// hint is what a segment prefix means to a conditional jump: whether it is likely.
+func (f *form) hint() string {
+	last := f.lastSegment()
+	if last < 0 {
+		return ""
+	}
+	return map[byte]string{0x2e: ",pn", 0x3e: ",pt"}[f.prefixes()[last]]
 }
 
 // halves are which parts of the two operands a carry-less multiplication takes.

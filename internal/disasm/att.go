@@ -14,7 +14,7 @@ func (f *form) att() (op, args string) {
 	var operands []string
 	for i, arg := range f.args {
 		if text := f.attArg(i, arg); text != "" {
-			operands = append(operands, text)
+			operands = append(operands, text+f.decoration(i, arg, "%"))
 		}
 	}
 	if !f.keepsOrder() {
@@ -72,7 +72,7 @@ func (f *form) keepsOrder() bool {
 
 func (f *form) isPort() bool {
 	op := f.opcode()[0]
-	return op >= 0xec && op <= 0xef || op >= 0x6c && op <= 0x6f
+	return op >= 0xec && op <= 0xef && !f.layout.vector || op >= 0x6c && op <= 0x6f && f.isString()
 }
 
 // isShiftByOne: the count of d0 and d1 is not written.
@@ -85,24 +85,36 @@ func (f *form) attMem(i int, m memory) string {
 	if seg := f.segment(i, m); seg != 0 {
 		b.WriteString("%" + register(seg) + ":")
 	}
-	switch {
-	case m.hasDisp && m.Base == 0 && m.Index == 0:
+	index := f.index(m)
+	if m.Base == 0 && index == "" {
 		fmt.Fprintf(&b, "%#x", uint64(m.Disp))
-	case m.hasDisp:
-		b.WriteString(signed(m.Disp))
-	}
-	if m.Base == 0 && m.Index == 0 {
 		return b.String()
+	}
+	if m.hasDisp {
+		b.WriteString(signed(m.Disp))
 	}
 	b.WriteString("(")
 	if m.Base != 0 {
 		b.WriteString("%" + register(m.Base))
 	}
-	if m.Index != 0 {
-		fmt.Fprintf(&b, ",%%%s,%d", register(m.Index), m.Scale)
+	if index != "" {
+		fmt.Fprintf(&b, ",%%%s,%d", index, m.Scale)
 	}
 	b.WriteString(")")
 	return b.String()
+}
+
+// index is the name of an index, "" for none.
+func (f *form) index(m memory) string {
+	switch {
+	case m.Index != 0:
+		return register(m.Index)
+	case !m.noIndex:
+		return ""
+	case f.width.addr32:
+		return "eiz"
+	}
+	return "riz"
 }
 
 func signed(n int64) string {

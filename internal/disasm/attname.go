@@ -24,8 +24,14 @@ func (f *form) attName() string {
 	case x86asm.MOVZX, x86asm.MOVSX:
 		return name[:4] + suffix(f.size(1)) + suffix(f.size(0))
 	case x86asm.MOVSXD:
-		return "movslq"
+		if f.dataSize == 64 {
+			return "movslq"
+		}
 	case x86asm.CRC32:
+		if _, ok := f.mem(); ok {
+			return name + suffix(f.memBytes)
+		}
+	case x86asm.CVTSI2SD, x86asm.CVTSI2SS, x86asm.VCVTSI2SD, x86asm.VCVTSI2SS:
 		if _, ok := f.mem(); ok {
 			return name + suffix(f.memBytes)
 		}
@@ -121,7 +127,7 @@ func (f *form) isSizeless() bool {
 	}
 	switch f.op {
 	case x86asm.CALL, x86asm.JMP, x86asm.PUSH, x86asm.POP, x86asm.CMPXCHG8B, x86asm.CMPXCHG16B,
-		x86asm.FLDCW, x86asm.FNSTCW, x86asm.FNSTSW, x86asm.LDMXCSR, x86asm.STMXCSR,
+		x86asm.FLDCW, x86asm.FNSTCW, x86asm.FNSTSW, x86asm.LDMXCSR, x86asm.STMXCSR, x86asm.VLDMXCSR, x86asm.VSTMXCSR,
 		x86asm.LLDT, x86asm.SLDT, x86asm.LTR, x86asm.STR, x86asm.LMSW, x86asm.SMSW, x86asm.VERR, x86asm.VERW,
 		x86asm.LGDT, x86asm.LIDT, x86asm.SGDT, x86asm.SIDT, x86asm.INVLPG, x86asm.CLFLUSH, x86asm.XLATB:
 		return true

@@ -12,15 +12,22 @@ import (
 type form struct {
 	in     Inst
 	layout layout
+	legacy int    // length of the prefixes before VEX and its like, with REX
 	name   string // Intel's, in lower case
 	args   []x86asm.Arg
 	// isImplied says that args is fixed, which Intel's syntax does not show.
 	isImplied bool
 	// As in x86asm.Inst; op is 0 for an instruction out of our own table.
 	op       x86asm.Op
+	width    widths
 	dataSize int // bits
 	memBytes int // of the operand in memory
 	flags    []x86asm.Prefix
+	// Of EVEX: which parts of the result are written, what becomes of the others,
+	// and "{1to8}" for an operand in memory that is repeated.
+	mask      x86asm.Reg
+	zeroes    bool
+	broadcast string
 }
 
 // form takes the instruction apart, if anybody can.
@@ -29,6 +36,9 @@ func (in Inst) form() (*form, bool) {
 	if f.layout.end != len(in.Bytes) || in.IsEmulated() {
 		return nil, false
 	}
+	var w window
+	copy(w[:], in.Bytes)
+	f.legacy, f.width = prefixes(&w)
 	if f.own() {
 		return f, true
 	}
@@ -50,16 +60,11 @@ func (in Inst) form() (*form, bool) {
 		}
 	}
 	f.rename()
-	return f, true
+	return f, !f.isEVEX() || f.decorate(&x)
 }
 
-// prefixes are the bytes before the opcode; VEX and its like are none.
-func (f *form) prefixes() []byte {
-	if f.layout.vector {
-		return nil
-	}
-	return f.in.Bytes[:f.layout.opcode]
-}
+// prefixes are the bytes before the opcode, or before VEX and its like.
+func (f *form) prefixes() []byte { return f.in.Bytes[:f.legacy] }
 
 // opcode is the instruction from its opcode on.
 func (f *form) opcode() []byte { return f.in.Bytes[f.layout.opcode:] }
@@ -82,6 +87,7 @@ func (f *form) modrm() []byte {
 type memory struct {
 	x86asm.Mem
 	hasDisp bool // written even if it is 0
+	noIndex bool // there is a place for one, which names none: %riz
 }
 
 // memory reads the operand from the bytes: x86asm loses the sign of a
@@ -106,10 +112,15 @@ func (f *form) memory(m x86asm.Mem) memory {
 	rest = rest[1:]
 	mem.Index, mem.Scale = 0, 0
 	if sib {
-		if index := rest[0]>>3&7 + extX; isVector(m.Index) {
-			mem.Index, mem.Scale = m.Index, 1<<(rest[0]>>6)
-		} else if index != 4 {
-			mem.Index, mem.Scale = f.pointer()+x86asm.Reg(index), 1<<(rest[0]>>6)
+		mem.Scale = 1 << (rest[0] >> 6)
+		switch index := rest[0]>>3&7 + extX; {
+		case isVector(m.Index):
+			mem.Index = m.Index
+		case index != 4:
+			mem.Index = f.pointer() + x86asm.Reg(index)
+		default:
+			// %rsp as base needs the place, and an address has nothing else.
+			mem.noIndex = mem.Scale > 1 || rest[0]&7 != 4 && (mod != 0 || rest[0]&7 != 5)
 		}
 		base, rest = rest[0]&7, rest[1:]
 	}
@@ -140,42 +151,27 @@ func isVector(r x86asm.Reg) bool { return r >= x86asm.X0 && r <= x86asm.Z31 }
 
 // pointer is the first register of the width of an address.
 func (f *form) pointer() x86asm.Reg {
-	for _, b := range f.prefixBytes() {
-		if b == 0x67 {
-			return x86asm.EAX
-		}
+	if f.width.addr32 {
+		return x86asm.EAX
 	}
 	return x86asm.RAX
 }
 
-// prefixBytes are all that stand before the opcode, with VEX and its like.
-func (f *form) prefixBytes() []byte { return f.in.Bytes[:f.layout.opcode] }
-
 // extensions are the fourth bits of the register, the index and the base of an
 // operand: 8 or 0.
 func (f *form) extensions() (r, x, b byte) {
-	p := f.prefixBytes()
 	bits := byte(0)
-	switch n := len(p); {
-	case f.layout.vector && n >= 2 && p[n-2] == 0xc5:
-		bits = ^p[n-1] >> 5 & 4
-	case f.layout.vector:
-		bits = ^f.vectorByte() >> 5
-	case n > 0 && p[n-1]&0xf0 == 0x40:
-		bits = p[n-1]
+	switch vector := f.in.Bytes[f.legacy:f.layout.opcode]; len(vector) {
+	case 0:
+		if f.legacy > 0 && f.in.Bytes[f.legacy-1]&0xf0 == 0x40 { // REX
+			bits = f.in.Bytes[f.legacy-1]
+		}
+	case 2:
+		bits = ^vector[1] >> 5 & 4
+	default:
+		bits = ^vector[1] >> 5
 	}
 	return bits << 1 & 8, bits << 2 & 8, bits << 3 & 8
-}
-
-// vectorByte is the second byte of VEX of 3 bytes, EVEX or XOP.
-func (f *form) vectorByte() byte {
-	p := f.prefixBytes()
-	if n := len(p); n >= 4 && p[n-4] == 0x62 {
-		return p[n-3]
-	} else if n >= 3 {
-		return p[n-2]
-	}
-	return 0xff
 }
 
 // isString reports whether the operands are where %rsi and %rdi point, or %rbx for

@@ -15,7 +15,7 @@ func (f *form) intel() (op, args string) {
 	var operands []string
 	for i, arg := range f.args {
 		if text := f.intelArg(i, arg); text != "" {
-			operands = append(operands, text)
+			operands = append(operands, text+f.decoration(i, arg, ""))
 		}
 	}
 	return f.prefixWords() + f.intelName(), strings.Join(operands, ",")
@@ -69,13 +69,14 @@ func (f *form) intelMem(i int, m memory) string {
 		b.WriteString(pointers[f.memBytes])
 	}
 	seg := f.segment(i, m)
-	if seg == 0 && m.Base == 0 && m.Index == 0 {
+	index := f.index(m)
+	if seg == 0 && m.Base == 0 && index == "" {
 		seg = x86asm.DS
 	}
 	if seg != 0 {
 		b.WriteString(register(seg) + ":")
 	}
-	if m.Base == 0 && m.Index == 0 {
+	if m.Base == 0 && index == "" {
 		fmt.Fprintf(&b, "%#x", uint64(m.Disp))
 		return b.String()
 	}
@@ -83,11 +84,11 @@ func (f *form) intelMem(i int, m memory) string {
 	if m.Base != 0 {
 		b.WriteString(register(m.Base))
 	}
-	if m.Index != 0 {
+	if index != "" {
 		if m.Base != 0 {
 			b.WriteString("+")
 		}
-		fmt.Fprintf(&b, "%s*%d", register(m.Index), m.Scale)
+		fmt.Fprintf(&b, "%s*%d", index, m.Scale)
 	}
 	switch {
 	case !m.hasDisp:

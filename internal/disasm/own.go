@@ -14,6 +14,7 @@ var bare = map[string]string{
 	"\xf3\x0f\x1e\xfb": "endbr32",
 	"\xcc":             "int3",
 	"\xd6":             "udb",
+	"\xf1":             "int1",
 	"\x0f\x01\xc0":     "enclv",
 	"\x0f\x01\xc1":     "vmcall",
 	"\x0f\x01\xc2":     "vmlaunch",
@@ -36,6 +37,11 @@ var bare = map[string]string{
 	"\x0f\x01\xd4":     "vmfunc",
 	"\x0f\x01\xd5":     "xend",
 	"\x0f\x01\xd6":     "xtest",
+	"\x0f\x01\xd8":     "vmrun",
+	"\x0f\x01\xda":     "vmload",
+	"\x0f\x01\xdb":     "vmsave",
+	"\x0f\x01\xde":     "skinit",
+	"\x0f\x01\xdf":     "invlpga",
 	"\x0f\x01\xd9":     "vmmcall",
 	"\xf3\x0f\x01\xd9": "vmgexit",
 	"\xf2\x0f\x01\xd9": "vmgexit",
@@ -91,12 +97,18 @@ var grouped = map[string]string{
 	"f3 0f01/5m": "rstorssp M",
 	"0f1c/0m":    "cldemote Mb",
 	"f3 0f1e/1r": "rdssp* Ey",
+	"66 0f3880m": "invept Gq M",
+	"66 0f3881m": "invvpid Gq M",
 	"66 0f38f5m": "wruss* M Gy",
+	"66 0f38f6m": "adcx Gy Ey", "66 0f38f6r": "adcx Gy Ey",
+	"f3 0f38f6m": "adox Gy Ey", "f3 0f38f6r": "adox Gy Ey",
 	"0f38f6m":    "wrss* M Gy",
 	"66 0f38f8m": "movdir64b Gq M",
 	"f2 0f38f8m": "enqcmd Gq M",
 	"f3 0f38f8m": "enqcmds Gq M",
 	"0f38f9m":    "movdiri Ey Gy",
+	"0f78m":      "vmread Rq Gq", "0f78r": "vmread Rq Gq",
+	"0f79m": "vmwrite Gq Rq", "0f79r": "vmwrite Gq Rq",
 	"f3 0fae/4m": "ptwrite Ey", "f3 0fae/4r": "ptwrite Ey",
 	"f3 0fae/5r": "incssp* Ey",
 	"66 0fae/6m": "clwb Mb", "66 0fae/6r": "tpause Ed",
@@ -190,20 +202,13 @@ func (f *form) reg() byte { return f.modrm()[0] >> 3 & 7 }
 
 // operandSize is the width that prefixes give an operation, in bits.
 func (f *form) operandSize() int {
-	_, size := prefixes(f.window())
 	switch {
-	case size.rexW:
+	case f.width.rexW:
 		return 64
-	case size.word:
+	case f.width.word:
 		return 16
 	}
 	return 32
-}
-
-func (f *form) window() *window {
-	var w window
-	copy(w[:], f.in.Bytes)
-	return &w
 }
 
 // groupArg is an operand of the table of groups.

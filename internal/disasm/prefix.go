@@ -81,10 +81,19 @@ func (f *form) segmentWord(i int, b byte, hasMem bool) string {
 		return "notrack "
 	case kind == CondJump && (b == 0x2e || b == 0x3e):
 		return ""
-	case hasMem && i == f.lastSegment() && (b == 0x64 || b == 0x65):
+	case hasMem && i == f.lastSegment() && (b == 0x64 || b == 0x65) && !f.onlyStores():
 		return "" // the operand shows it
 	}
 	return register(segments[b]) + " "
+}
+
+// onlyStores: the operand of stos, scas and ins is in %es whatever the prefix.
+func (f *form) onlyStores() bool {
+	switch f.opcode()[0] {
+	case 0x6c, 0x6d, 0xaa, 0xab, 0xae, 0xaf:
+		return f.isString()
+	}
+	return false
 }
 
 // lastSegment is the index of the last segment prefix: the one that counts.

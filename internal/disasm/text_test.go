@@ -54,6 +54,13 @@ func TestTextIsAsObjdumpWritesIt(t *testing.T) {
 		{"c5 f8 77", "vzeroupper", "vzeroupper"},
 		{"c5 f9 d4 05 00 00 00 01", "vpaddq 0x1000000(%rip),%xmm0,%xmm0", "vpaddq xmm0,xmm0,XMMWORD PTR [rip+0x1000000]"},
 		{"c4 e3 7d 44 c7 00", "vpclmullqlqdq %ymm7,%ymm0,%ymm0", "vpclmullqlqdq ymm0,ymm0,ymm7"},
+		{"c5 ff f0 07", "vlddqu (%rdi),%ymm0", "vlddqu ymm0,YMMWORD PTR [rdi]"},
+		{"62 f1 7f 89 6f 01", "vmovdqu8 (%rcx),%xmm0{%k1}{z}", "vmovdqu8 xmm0{k1}{z},XMMWORD PTR [rcx]"},
+		{"62 f1 fd 58 d4 40 01", "vpaddq 0x8(%rax){1to8},%zmm0,%zmm0", "vpaddq zmm0,zmm0,QWORD PTR [rax+0x8]{1to8}"},
+		{"c5 19 ef 64 23 08", "vpxor 0x8(%rbx,%riz,1),%xmm12,%xmm12", "vpxor xmm12,xmm12,XMMWORD PTR [rbx+riz*1+0x8]"},
+		// Bits that the operation has no use for, rounding.
+		{"62 62 6d 02 df 56 d4", "62 62 6d 02 df 56 d4 (unknown, 7 bytes)", "62 62 6d 02 df 56 d4 (unknown, 7 bytes)"},
+		{"62 f1 7c 18 58 c1", "62 f1 7c 18 58 c1 (unknown, 6 bytes)", "62 f1 7c 18 58 c1 (unknown, 6 bytes)"},
 		// Nobody knows.
 		{"0f 0b 78 65 6e 0f a2", "0f 0b 78 65 6e 0f a2 (unknown, 7 bytes)", "0f 0b 78 65 6e 0f a2 (unknown, 7 bytes)"},
 	} {
