@@ -35,7 +35,7 @@ type Line struct {
 	Bytes  HexBytes `json:"bytes"`
 	Text   string   `json:"text"`
 	// Target is where it jumps or calls, or what it refers to, by name; Comment
-	// is what stands there: a string constant.
+	// is what stands there: a string constant. Text has both.
 	Target  string `json:"target,omitempty"`
 	Comment string `json:"comment,omitempty"`
 

@@ -24,6 +24,9 @@ func (k *Kernel) query(w wanted, sym symbols.Symbol, addr uint64) site.Query {
 		Code:   k.code(sym),
 		Kernel: k.rules(),
 	}
+	if addr != sym.Addr { // no table has the entry
+		q.Patches = k.patches(sym)
+	}
 	if in, err := k.symbols.InText(addr); err == nil {
 		q.InText = site.AnswerOf(in)
 	}
@@ -61,7 +64,7 @@ func (k *Kernel) readTraceable() {
 // rules are the kernel's own lists of forbidden places, read once.
 func (k *Kernel) rules() *site.Kernel {
 	if k.site == nil {
-		k.site = new(site.Kernel)
+		k.site = &site.Kernel{Release: k.version()}
 		if ranges, err := kernel.Blacklist(); err == nil {
 			k.site.Blacklist = make([]site.Range, 0, len(ranges))
 			for _, r := range ranges {

@@ -63,6 +63,9 @@ func printJSON(w io.Writer, v any) error {
 	return out.Encode(v)
 }
 
+// printJSONLine prints one object a line.
+func printJSONLine(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
 // inColour reports whether w is a terminal whose user wants colours.
 func inColour(w io.Writer) bool {
 	file, isFile := w.(*os.File)

@@ -38,12 +38,17 @@ func Gather(want ...facts.Feature) *facts.Kernel {
 	return g.kernel
 }
 
-func identity() *facts.Kernel {
+// Release is the running kernel's, as uname -r says.
+func Release() string {
 	var name unix.Utsname
 	// uname fails only on a bad pointer.
 	_ = unix.Uname(&name)
+	return unix.ByteSliceToString(name.Release[:])
+}
+
+func identity() *facts.Kernel {
 	return &facts.Kernel{
-		Release:  unix.ByteSliceToString(name.Release[:]),
+		Release:  Release(),
 		Arch:     runtime.GOARCH,
 		Features: map[facts.Feature]facts.Answer{},
 		CPUs: facts.CPUs{

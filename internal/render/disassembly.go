@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -69,9 +68,6 @@ func (p Palette) line(dst []byte, l ktrap.Line, leader bool) []byte {
 	dst = append(dst, edge)
 	dst = fmt.Appendf(dst, " %-8s%s%-30s%s %s", fmt.Sprintf("+%#x", l.Offset), p.name, spaced(l.Bytes), p.reset, l.Text)
 	var notes []string
-	if l.Comment != "" {
-		notes = append(notes, l.Comment)
-	}
 	notes = append(notes, l.Patches...)
 	if l.Mark == ktrap.MarkNone && l.Why != "" {
 		notes = append(notes, "no probe: "+l.Why)
@@ -82,19 +78,26 @@ func (p Palette) line(dst []byte, l ktrap.Line, leader bool) []byte {
 	return append(dst, '\n')
 }
 
-// spaced is as objdump has it, at most ten bytes; a longer instruction's last
-// ones are left to --json.
+// spaced shows at most ten bytes; a longer instruction's last ones are left to
+// --json.
 func spaced(code []byte) string {
 	const shown = 10
-	digits := hex.EncodeToString(code[:min(len(code), shown)])
-	var pairs []string
-	for i := 0; i < len(digits); i += 2 {
-		pairs = append(pairs, digits[i:i+2])
-	}
 	if len(code) > shown {
-		return strings.Join(pairs[:shown-1], " ") + " …"
+		return pairs(code[:shown-1]) + " …"
 	}
-	return strings.Join(pairs, " ")
+	return pairs(code)
+}
+
+// pairs is two digits a byte, with blanks between.
+func pairs(code []byte) string {
+	var b strings.Builder
+	for i, c := range code {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%02x", c)
+	}
+	return b.String()
 }
 
 func sameLines(a, b []ktrap.SourceLine) bool {
@@ -133,4 +136,30 @@ func (p Palette) legend(dst []byte, lines []ktrap.Line) []byte {
 		}
 	}
 	return fmt.Appendf(dst, "%sprobes: %s; > begins a block%s\n", p.name, strings.Join(parts, ", "), p.reset)
+}
+
+// AppendRaw appends d as objdump -d prints it, without marks.
+func AppendRaw(dst []byte, d *ktrap.Disassembly) []byte {
+	dst = fmt.Appendf(dst, "%016x <%s>:\n", uint64(d.Addr), d.Symbol)
+	for _, l := range d.Lines {
+		dst = appendRawLine(dst, l)
+	}
+	return dst
+}
+
+// rawBytes is how many bytes objdump puts on a line; what is longer goes on in a
+// line without text.
+const rawBytes = 7
+
+func appendRawLine(dst []byte, l ktrap.Line) []byte {
+	text := l.Text
+	if op, args, ok := strings.Cut(l.Text, " "); ok {
+		text = fmt.Sprintf("%-6s %s", op, args)
+	}
+	head := l.Bytes[:min(len(l.Bytes), rawBytes)]
+	dst = fmt.Appendf(dst, "%x:\t%-21s\t%s\n", uint64(l.Addr), pairs(head)+" ", text)
+	if rest := l.Bytes[len(head):]; len(rest) > 0 {
+		dst = fmt.Appendf(dst, "%x:\t%s \n", uint64(l.Addr)+rawBytes, pairs(rest))
+	}
+	return dst
 }
