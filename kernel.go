@@ -16,6 +16,7 @@ import (
 // Kernel is a kernel to ask about. Nothing is armed or changed by asking.
 type Kernel struct {
 	symbols symbols.Kernel
+	live    bool   // it runs, and shows this process its addresses
 	goarch  string // as GOARCH says
 	arch    disasm.Arch
 	release string // as uname -r says
@@ -53,7 +54,7 @@ func running() *Kernel {
 	// What is not known has no code that could be cut: Open refuses it.
 	arch, _ := disasm.ArchNamed(runtime.GOARCH)
 	return &Kernel{
-		symbols: symbols.Open(symbols.Options{}),
+		symbols: symbols.Open(symbols.Options{}), live: true,
 		goarch:  runtime.GOARCH, arch: arch, release: kernel.Release(), source: "live",
 		codes: map[uint64][]byte{}, tables: map[tableOf]*patch.Table{},
 	}

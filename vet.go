@@ -56,23 +56,34 @@ func (k *Kernel) canTrace(sym symbols.Symbol) bool {
 // readTraceable reads what ftrace can reach, which is too slow to be read before
 // it is needed. Without the list the kernel itself will tell.
 func (k *Kernel) readTraceable() {
-	if k.traceable == nil {
+	if k.live && k.traceable == nil {
 		k.traceable, _ = kernel.Traceable()
 	}
 }
 
-// rules are the kernel's own lists of forbidden places, read once.
+// rules are what the kernel tells of itself, read once: its list of forbidden
+// places, of which an image has tables instead.
 func (k *Kernel) rules() *site.Kernel {
 	if k.site == nil {
 		k.site = &site.Kernel{Release: k.version()}
-		if ranges, err := kernel.Blacklist(); err == nil {
-			k.site.Blacklist = make([]site.Range, 0, len(ranges))
-			for _, r := range ranges {
-				k.site.Blacklist = append(k.site.Blacklist, site.Range{Start: r.Start, End: r.End, Name: r.Symbol})
-			}
+		if k.live {
+			k.site.Blacklist = blacklist()
 		}
 	}
 	return k.site
+}
+
+// blacklist is nil if the kernel does not show it.
+func blacklist() []site.Range {
+	ranges, err := kernel.Blacklist()
+	if err != nil {
+		return nil
+	}
+	list := make([]site.Range, len(ranges))
+	for i, r := range ranges {
+		list[i] = site.Range{Start: r.Start, End: r.End, Name: r.Symbol}
+	}
+	return list
 }
 
 // code returns the code of a function as it is when nobody probes it. It is read
@@ -94,7 +105,7 @@ func (k *Kernel) code(sym symbols.Symbol) []byte {
 // patched tells whether a kprobe stands in the function that is no call of
 // ftrace's, which takes the place of an instruction of the same length.
 func (k *Kernel) patched(sym symbols.Symbol) bool {
-	if k.kprobes == nil {
+	if k.live && k.kprobes == nil {
 		k.kprobes = kernel.Kprobes()
 	}
 	return slices.ContainsFunc(k.kprobes, func(p probelist.Probe) bool {
