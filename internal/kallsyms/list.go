@@ -21,7 +21,7 @@ type List struct {
 type listed struct {
 	addr uint64
 	text uint32 // where in texts
-	size uint32 // bytes, or 0 if that is for the next symbol to tell
+	size uint32 // bytes of its own, or 0 if the next symbol tells alone
 }
 
 // Read reads the text of /proc/kallsyms: the kernel's own symbols, then those of
@@ -76,11 +76,18 @@ func (l *List) Symbol(i int) Symbol {
 		typ |= 0x20
 	}
 	s := Symbol{Name: string(name), Module: string(module), Addr: l.Addr(i), Type: typ}
-	if s.Size = uint64(l.entries[i].size); s.Size == 0 {
-		s.Size = size(l, i)
+	s.Size = size(l, i)
+	if own := uint64(l.entries[i].size); own != 0 {
+		if last := toPage(s.Addr+own) - s.Addr; s.Size == 0 || s.Size > last {
+			s.Size = last
+		}
 	}
 	return s
 }
+
+// toPage rounds up: of what is behind a module's last symbol the kernel says
+// that it belongs to it, up to the end of the page.
+func toPage(addr uint64) uint64 { return (addr + pageSize - 1) &^ (pageSize - 1) }
 
 // InOrder yields every symbol as it was listed, with the letter that it has
 // there: a capital one for what a module exports.

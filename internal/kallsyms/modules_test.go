@@ -18,11 +18,11 @@ type fakeModule struct {
 
 var fakeModules = []fakeModule{
 	{"ext4", []Symbol{
-		{Name: "ext4_sync_file", Module: "ext4", Addr: 0xffffffffc0345010, Size: 0x123, Type: 't'},
-		{Name: "ext4_ops", Module: "ext4", Addr: 0xffffffffc0347000, Size: 0x40, Type: 'd'},
+		{Name: "ext4_sync_file", Module: "ext4", Addr: 0xffffffffc0345010, Size: 0xff0, Type: 't'},
+		{Name: "ext4_ops", Module: "ext4", Addr: 0xffffffffc0347000, Size: 0x1000, Type: 'd'},
 	}},
 	{"empty", nil},
-	{"jbd2", []Symbol{{Name: "jbd2_log_start", Module: "jbd2", Addr: 0xffffffffc0341000, Size: 8, Type: 't'}}},
+	{"jbd2", []Symbol{{Name: "jbd2_log_start", Module: "jbd2", Addr: 0xffffffffc0341000, Size: 0x1000, Type: 't'}}},
 }
 
 // encodeModules lays out the list's head, then the modules, each in 16 KB with
@@ -50,7 +50,7 @@ func encodeModules(modules []fakeModule) image {
 			sym := symtab + symbolSize*uint64(i+1)
 			word(sym, name)
 			word(sym+8, s.Addr)
-			word(sym+16, s.Size)
+			word(sym+16, s.Size-8) // behind it is padding, which counts as its own
 			m.bytes[typetab-modulesAddr+uint64(i)+1] = s.Type
 			name += uint64(copy(m.bytes[strtab-modulesAddr+name:], s.Name)) + 1
 		}

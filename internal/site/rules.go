@@ -120,7 +120,7 @@ func words(text string) func(*subject) string { return func(*subject) string { r
 
 // 5.18 and later look for the symbol before anything else.
 func outsideSymbols(s *subject) Answer {
-	if s.Func.Name != "" {
+	if hasSymbol(s) == Yes {
 		return Yes
 	}
 	return inText(s)
@@ -136,7 +136,9 @@ func outsideTextRefusal(s *subject) string {
 	return outside
 }
 
-func hasSymbol(s *subject) Answer { return AnswerOf(s.Func.Name != "") }
+// The kernel's search begins at its text: what counts from the start of each
+// CPU's own data is no address for it.
+func hasSymbol(s *subject) Answer { return AnswerOf(s.Func.Name != "" && s.addr>>63 == 1) }
 
 // The kernel would put the probe into another function.
 func withinFunction(s *subject) Answer {
