@@ -30,17 +30,24 @@ const (
 	page = 0x1000
 )
 
+// Fill is how many symbols there are at least.
+const Fill = 300
+
 // Banner is what it says of itself.
 const Banner = "Linux version 6.12.0-tiny (nobody@nowhere) (gcc) #1 SMP\n"
 
 var le = binary.LittleEndian
 
 // Vmlinux makes an ELF file of a kernel with these symbols beside its own: _stext,
-// _etext and linux_banner. With none it has no table of symbols.
+// _etext, linux_banner, and Fill of data, for no kernel has so few that its table
+// would be recognised. With none it has no table of symbols.
 func Vmlinux(buildID []byte, symbols ...Symbol) []byte {
 	data := append([]byte(Banner), 0)
 	if len(symbols) > 0 {
 		symbols = append(symbols, Symbol{Text, 'T', "_stext"}, Symbol{Text + text, 'T', "_etext"}, Symbol{Data, 'D', "linux_banner"})
+		for i := range Fill {
+			symbols = append(symbols, Symbol{Data + 0x10000 + 16*uint64(i), 'b', fmt.Sprintf("filler_%d", i)})
+		}
 		data = append(data, kallsyms(Data+uint64(len(data)), symbols)...)
 	}
 	notes := note(buildID)
