@@ -30,6 +30,7 @@ var thirdParty = map[string][]string{
 	"github.com/cilium/ebpf/btf":         nil,
 	"github.com/cilium/ebpf":             {"ktrap", "ktrap/internal/attach", "ktrap/internal/stream", "ktrap/internal/kernel"},
 	"github.com/cilium/ebpf/link":        {"ktrap/internal/kernel"},
+	"golang.org/x/arch/arm64/arm64asm":   {"ktrap/internal/disasm"},
 	"golang.org/x/arch/x86/x86asm":       {"ktrap/internal/disasm"},
 	"github.com/spf13/cobra":             {"ktrap/internal/cli"},
 	"github.com/spf13/pflag":             {"ktrap/internal/cli"},

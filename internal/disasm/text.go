@@ -83,11 +83,14 @@ func (in Inst) Text(c Context) Text {
 	if !ok {
 		return Text{Op: fmt.Sprintf("% x", in.Bytes), Args: fmt.Sprintf("(unknown, %d bytes)", len(in.Bytes))}
 	}
-	for i := range text.Refs {
-		ref := &text.Refs[i]
-		ref.Name, ref.Note = c.Name.at(ref.Addr), c.Note.at(ref.Addr)
+	for i, ref := range text.Refs {
+		text.Refs[i] = c.ref(ref.Addr)
 	}
 	return text
+}
+
+func (c Context) ref(addr uint64) Ref {
+	return Ref{Addr: addr, Name: c.Name.at(addr), Note: c.Note.at(addr)}
 }
 
 func (in Inst) words(s Syntax) (Text, bool) {
