@@ -119,6 +119,9 @@ func (im *Image) unpack(f *os.File) error {
 	if im.unpacked, err = vmlinux.Parse(im.data); err != nil {
 		return err
 	}
+	if im.unpacked.Banner() == "" {
+		return errors.New("a program, but no kernel: nowhere does it say Linux version")
+	}
 	im.layout = sync.OnceValues(im.findLayout)
 	return nil
 }
