@@ -78,8 +78,6 @@ func newRoot(io Streams) *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          helpOrUnknown,
-
-		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(io.In)
 	root.SetOut(io.Out)
@@ -106,6 +104,7 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	if cmd.HasParent() {
 		what = cmd.CommandPath() + " command"
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = " (did you mean " + strings.Join(near, " or ") + "?)"
 	}
