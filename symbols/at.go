@@ -74,7 +74,7 @@ func (v *view) findText() (b bounds, err error) {
 
 // only returns the address of a symbol that every kernel has.
 func (v *view) only(name string) (uint64, error) {
-	found, err := v.named(name)
+	found, err := v.Named(name)
 	if err != nil {
 		return 0, err
 	}

@@ -131,7 +131,7 @@ func (v *view) notFound(module, name string) error {
 	if module != "" {
 		loaded, _ := v.loaded()
 		e.NotLoaded = !isLoaded(loaded, module)
-		e.Elsewhere, _ = v.named(name)
+		e.Elsewhere, _ = v.Named(name)
 		more, _ := v.inModules("", func(s Symbol) bool { return s.Name == name })
 		e.Elsewhere = append(e.Elsewhere, more...)
 	}

@@ -2,6 +2,7 @@ package symbols
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -242,16 +243,24 @@ func TestWhatIsNoImageIsAnError(t *testing.T) {
 	}
 }
 
-func TestAVmlinuxIsWrittenAsItIsPacked(t *testing.T) {
+func TestAVmlinuxIsWrittenAsItIsOrWithSymbols(t *testing.T) {
 	for _, path := range images(t) {
 		im := opening(t, path, t.TempDir())
-		defer im.Close()
-		var plain bytes.Buffer
-		if err := im.WriteVmlinux(&plain); err != nil {
+		var plain, named bytes.Buffer
+		if err := errors.Join(im.WriteVmlinux(&plain, false), im.WriteVmlinux(&named, true)); err != nil {
 			t.Fatal(err)
 		}
 		if want := tinykernel.Vmlinux([]byte("0123456789abcdef0123"), tiny...); !bytes.Equal(plain.Bytes(), want) {
 			t.Error("the vmlinux is not as it was packed")
 		}
+		f, err := elf.NewFile(bytes.NewReader(named.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		symbols, err := f.Symbols()
+		if err != nil || len(symbols) < len(tiny) {
+			t.Errorf("%d symbols, %v", len(symbols), err)
+		}
+		im.Close()
 	}
 }

@@ -123,8 +123,16 @@ func (im *Image) SectionAt(addr uint64) string {
 }
 
 // WriteVmlinux writes the decompressed kernel as it is in the image, byte for
-// byte.
-func (im *Image) WriteVmlinux(w io.Writer) error {
-	_, err := w.Write(im.data)
-	return err
+// byte; or withSymbols as an ELF file with a symbol table, so that objdump, gdb
+// and perf show names.
+func (im *Image) WriteVmlinux(w io.Writer, withSymbols bool) error {
+	if !withSymbols {
+		_, err := w.Write(im.data)
+		return err
+	}
+	kernel, err := im.kernel()
+	if err != nil {
+		return err
+	}
+	return im.unpacked.WithSymbols(w, kernel.InOrder())
 }

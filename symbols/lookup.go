@@ -18,7 +18,7 @@ import (
 // none the error is a *NotFoundError.
 func (v *view) Lookup(module, name string) ([]Symbol, error) {
 	if module == "" {
-		if found, err := v.named(name); err != nil || len(found) > 0 {
+		if found, err := v.Named(name); err != nil || len(found) > 0 {
 			return found, err
 		}
 	}
@@ -119,8 +119,9 @@ func isPadding(name string) bool {
 	return strings.HasPrefix(name, "__pfx_") || strings.HasPrefix(name, "__cfi_")
 }
 
-// named returns the kernel's own symbols of exactly that name.
-func (v *view) named(name string) ([]Symbol, error) {
+// Named returns the kernel's own symbols of exactly that name; to have none is no
+// error.
+func (v *view) Named(name string) ([]Symbol, error) {
 	return v.inKernel(name, func(s Symbol) bool { return s.Name == name })
 }
 

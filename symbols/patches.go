@@ -80,7 +80,7 @@ func (im *Image) section(name string) (addr, size uint64, ok bool) {
 }
 
 func (im *Image) symbol(name string) (uint64, bool) {
-	found, err := im.named(name)
+	found, err := im.Named(name)
 	if err != nil || len(found) == 0 {
 		return 0, false
 	}

@@ -10,6 +10,7 @@ import (
 // *Image for one in a file. It may be used from many goroutines.
 type Kernel interface {
 	Lookup(module, name string) ([]Symbol, error)
+	Named(name string) ([]Symbol, error)
 	Match(module, glob string) ([]Symbol, error)
 	Glob(module, glob string) ([]Symbol, error)
 	Clones(module, name string) ([]Symbol, error)

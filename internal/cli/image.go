@@ -129,31 +129,34 @@ func sizeOrNone(n int) string {
 }
 
 const extractLong = `Decompress a kernel image, byte for byte as the kernel tree's extract-vmlinux
-does, where that can.
+does, where that can. With --symbols a symbol table is added, so that objdump,
+gdb and perf show names.
 
 The output appears whole or not at all. It goes to standard output only if that
 is not a terminal.`
 
 func newImageExtract() *cobra.Command {
 	var output string
+	var withSymbols bool
 	cmd := &cobra.Command{
 		Use:     "extract FILE",
 		Short:   "Unpack the vmlinux out of a kernel image",
 		Long:    extractLong,
-		Example: "  ktrap image extract /boot/vmlinuz-$(uname -r) -o vmlinux",
+		Example: "  ktrap image extract /boot/vmlinuz-$(uname -r) -o vmlinux --symbols && objdump -d vmlinux | less",
 		Args:    oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output == "" && isTerminal(cmd.OutOrStdout()) {
 				return usagef("a vmlinux is no text for a terminal: -o FILE writes it to a file")
 			}
-			return extract(cmd.Context(), args[0], output, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+			return extract(cmd.Context(), args[0], output, withSymbols, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE`")
+	cmd.Flags().BoolVar(&withSymbols, "symbols", false, "add a symbol table")
 	return cmd
 }
 
-func extract(ctx context.Context, path, output string, streams Streams) error {
+func extract(ctx context.Context, path, output string, withSymbols bool, streams Streams) error {
 	image, err := openImage(path, streams.Err)
 	if err != nil {
 		return err
@@ -161,7 +164,7 @@ func extract(ctx context.Context, path, output string, streams Streams) error {
 	err = writeFile(ctx, output, streams.Out, func(w io.Writer) error {
 		bar := newBar(w, streams.Err, image.Size())
 		defer bar.end()
-		return image.WriteVmlinux(bar)
+		return image.WriteVmlinux(bar, withSymbols)
 	})
 	return errors.Join(err, image.Close())
 }
