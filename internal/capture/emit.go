@@ -6,6 +6,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"ktrap/internal/arch"
+	"ktrap/internal/ledger"
 	"ktrap/internal/object"
 )
 
@@ -24,15 +25,14 @@ type Target struct {
 
 // Registers that keep their meaning through the whole program.
 const (
-	ctx    = asm.R6
-	counts = asm.R7 // the point's counters of this CPU
-	index  = asm.R8 // the point's index, with a cookie
+	ctx    = ledger.Context
+	counts = ledger.Counts
+	index  = ledger.Index
 	record = asm.R9
 )
 
 // Slots of the program's stack, bytes below the frame pointer.
 const (
-	keySlot     = -8
 	pointerSlot = -16
 	commSlot    = -32
 )
@@ -82,50 +82,10 @@ func (e *emitter) label(name string) string {
 
 // enter counts the hit and goes on only if the point is armed.
 func (e *emitter) enter() {
-	e.add(asm.Mov.Reg(ctx, asm.R1))
-	if e.t.Cookie {
-		e.add(
-			asm.FnGetAttachCookie.Call(),
-			asm.Mov.Reg(index, asm.R0),
-			asm.Sub.Imm(index, 1), // the kernel gives 0 where it finds no cookie
-			asm.JGE.Imm(index, int32(e.t.Points), "out"),
-			asm.StoreMem(asm.RFP, keySlot, index, asm.Word),
-		)
-	} else {
-		e.add(asm.StoreImm(asm.RFP, keySlot, int64(e.t.Index), asm.Word))
-	}
-	e.add(
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, keySlot),
-		asm.LoadMapPtr(asm.R1, 0).WithReference(object.Counts),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Reg(counts, asm.R0),
-	)
-	e.count(object.HitsOffset)
-	if e.t.Cookie {
-		e.add(
-			asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
-			asm.Mov.Reg(asm.R2, index),
-			asm.LSh.Imm(asm.R2, 2),
-			asm.Add.Reg(asm.R1, asm.R2),
-		)
-	} else {
-		e.add(asm.LoadMapValue(asm.R1, 0, 4*e.t.Index).WithReference(object.State))
-	}
-	e.add(
-		asm.LoadMem(asm.R1, asm.R1, 0, asm.Word),
-		asm.JEq.Imm(asm.R1, 0, "unarmed"),
-	)
+	e.add(ledger.Enter(ledger.Point{Cookie: e.t.Cookie, Index: e.t.Index, Points: e.t.Points})...)
 }
 
-// count is atomic because up to 5.11 a program entered by fentry can interrupt
-// itself on one CPU (ca06f55b9002 shuts that out from 5.12 on).
-func (e *emitter) count(offset int) {
-	add := asm.StoreXAdd(counts, asm.R1, asm.DWord)
-	add.Offset = int16(offset)
-	e.add(asm.Mov.Imm(asm.R1, 1), add)
-}
+func (e *emitter) count(offset int) { e.add(ledger.Count(offset)...) }
 
 func (e *emitter) filter() {
 	f := e.u.Filter
@@ -345,18 +305,18 @@ func (e *emitter) leave() {
 		asm.Mov.Reg(asm.R1, record),
 		asm.Mov.Imm(asm.R2, noWakeup),
 		asm.FnRingbufSubmit.Call(),
-		asm.Ja.Label("out"),
+		asm.Ja.Label(ledger.Out),
 	)
-	e.symbol = "unarmed"
+	e.symbol = ledger.Unarmed
 	e.count(object.UnarmedOffset)
-	e.add(asm.Ja.Label("out"))
+	e.add(asm.Ja.Label(ledger.Out))
 	if e.u.Filter != (Filter{}) {
 		e.symbol = "filtered"
 		e.count(object.FilteredOffset)
-		e.add(asm.Ja.Label("out"))
+		e.add(asm.Ja.Label(ledger.Out))
 	}
 	e.symbol = "full"
 	e.count(object.FullOffset)
-	e.symbol = "out"
+	e.symbol = ledger.Out
 	e.add(asm.Mov.Imm(asm.R0, 0), asm.Return())
 }

@@ -1,0 +1,367 @@
+package build
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"go/types"
+
+	"ktrap/internal/compile/ir"
+	"ktrap/internal/diag"
+)
+
+// A loop is what break and continue refer to; a switch has no next.
+type loop struct {
+	label      string
+	done, next *ir.Block
+	fall       *ir.Block // where fallthrough leads
+}
+
+// Turns that a loop makes at most.
+const (
+	maxTurns = 1 << 14 // of a constant number; the verifier walks through each
+	cut      = 128     // where nobody knows how many
+)
+
+func (b *builder) top() *frame { return b.calls[len(b.calls)-1] }
+
+func (b *builder) push(l *loop) { b.top().loops = append(b.top().loops, l) }
+func (b *builder) pop()         { b.top().loops = b.top().loops[:len(b.top().loops)-1] }
+
+func (b *builder) leave(s *ast.BranchStmt) {
+	loops := b.top().loops
+	for i := len(loops) - 1; i >= 0; i-- {
+		l := loops[i]
+		if s.Label != nil && s.Label.Name != l.label {
+			continue
+		}
+		switch s.Tok {
+		case token.BREAK:
+			b.jump(l.done)
+			return
+		case token.FALLTHROUGH:
+			b.jump(l.fall)
+			return
+		}
+		if l.next != nil {
+			b.jump(l.next)
+			return
+		}
+	}
+	b.fail(s, diag.NotGoHere, "", "%s leads nowhere", s.Tok)
+}
+
+func (b *builder) forLoop(s *ast.ForStmt, label string) {
+	if s.Init != nil {
+		b.stmt(s.Init)
+	}
+	head, body := b.newBlock(), b.newBlock()
+	l := &loop{label: label, done: b.newBlock(), next: b.newBlock()}
+	turns, known := b.turns(s)
+	if known && turns > maxTurns {
+		b.fail(s, diag.LoopBound, "the verifier walks through every turn", "a loop of %d turns is longer than %d", turns, maxTurns)
+	}
+	limit := b.limit(known)
+	b.jump(head)
+	b.start(head)
+	if !known {
+		b.count(limit, l.done)
+	}
+	if s.Cond != nil {
+		b.cond(s.Cond, body, l.done)
+	} else {
+		b.jump(body)
+	}
+	b.start(body)
+	b.push(l)
+	b.stmt(s.Body)
+	b.pop()
+	b.jump(l.next)
+	b.start(l.next)
+	if s.Post != nil {
+		b.stmt(s.Post)
+	}
+	b.jump(head)
+	b.start(l.done)
+}
+
+// limit is the register that counts the turns of a loop that may be endless.
+func (b *builder) limit(known bool) ir.Reg {
+	if known {
+		return 0
+	}
+	r := b.reg()
+	b.move(r, ir.C(0))
+	return r
+}
+
+// count leaves the loop when it has had its turns.
+func (b *builder) count(limit ir.Reg, done *ir.Block) {
+	on := b.newBlock()
+	b.branch(ir.Lt, true, ir.R(limit), ir.C(cut), on, done)
+	b.start(on)
+	b.add(ir.Ins{Op: ir.Add, Wide: true, Dst: limit, A: ir.R(limit), B: ir.C(1)})
+}
+
+// turns counts those of `for i := C; i < C; i += C` whose body leaves i alone.
+func (b *builder) turns(s *ast.ForStmt) (n int64, known bool) {
+	cond, ok := s.Cond.(*ast.BinaryExpr)
+	if !ok {
+		return 0, false
+	}
+	id, ok := ast.Unparen(cond.X).(*ast.Ident)
+	if !ok {
+		return 0, false
+	}
+	v := b.Info.ObjectOf(id)
+	from, ok1 := b.initial(s.Init, v)
+	to, ok2 := b.constant(cond.Y)
+	step, ok3 := b.step(s.Post, v)
+	if !ok1 || !ok2 || !ok3 || b.assigned(s.Body, v) || !b.fits(v, to, step) {
+		return 0, false
+	}
+	return countTurns(cond.Op, from, to, step)
+}
+
+// fits reports whether a loop variable can pass its bound without wrapping.
+func (b *builder) fits(v types.Object, to, step int64) bool {
+	n, _ := scalar(v.Type())
+	past := to + step
+	if n.bits < 64 {
+		past = to + 2*step
+		return constant.Compare(constant.MakeInt64(past), token.EQL, constant.MakeInt64(n.back(past)))
+	}
+	return n.signed || past >= 0 && to >= 0
+}
+
+// back is v after it went through a register.
+func (n number) back(v int64) int64 {
+	c := n.canonical(v)
+	if n.signed && !n.wide() {
+		return int64(int32(c))
+	}
+	return c
+}
+
+func countTurns(op token.Token, from, to, step int64) (int64, bool) {
+	switch op {
+	case token.LEQ:
+		to++
+	case token.GEQ:
+		to--
+	}
+	switch op {
+	case token.LSS, token.LEQ:
+		if step > 0 {
+			return max(0, (to-from+step-1)/step), true
+		}
+	case token.GTR, token.GEQ:
+		if step < 0 {
+			return max(0, (from-to-step-1)/-step), true
+		}
+	}
+	return 0, false
+}
+
+func (b *builder) constant(e ast.Expr) (int64, bool) {
+	v := b.Info.Types[e].Value
+	if v == nil || v.Kind() != constant.Int {
+		return 0, false
+	}
+	return constant.Int64Val(v)
+}
+
+func (b *builder) initial(s ast.Stmt, v types.Object) (int64, bool) {
+	a, ok := s.(*ast.AssignStmt)
+	if !ok || a.Tok != token.DEFINE || len(a.Lhs) != 1 || b.Info.ObjectOf(a.Lhs[0].(*ast.Ident)) != v {
+		return 0, false
+	}
+	return b.constant(a.Rhs[0])
+}
+
+func (b *builder) step(s ast.Stmt, v types.Object) (int64, bool) {
+	switch s := s.(type) {
+	case *ast.IncDecStmt:
+		if id, ok := s.X.(*ast.Ident); ok && b.Info.ObjectOf(id) == v {
+			if s.Tok == token.DEC {
+				return -1, true
+			}
+			return 1, true
+		}
+	case *ast.AssignStmt:
+		id, ok := s.Lhs[0].(*ast.Ident)
+		if !ok || b.Info.ObjectOf(id) != v || s.Tok != token.ADD_ASSIGN && s.Tok != token.SUB_ASSIGN {
+			return 0, false
+		}
+		n, ok := b.constant(s.Rhs[0])
+		if s.Tok == token.SUB_ASSIGN {
+			n = -n
+		}
+		return n, ok && n > -1<<31 && n < 1<<31
+	}
+	return 0, false
+}
+
+// assigned reports whether v is assigned anywhere in body.
+func (b *builder) assigned(body ast.Node, v types.Object) (found bool) {
+	is := func(e ast.Expr) bool {
+		id, ok := ast.Unparen(e).(*ast.Ident)
+		return ok && b.Info.ObjectOf(id) == v
+	}
+	ast.Inspect(body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, e := range n.Lhs {
+				found = found || is(e)
+			}
+		case *ast.IncDecStmt:
+			found = found || is(n.X)
+		case *ast.RangeStmt:
+			found = found || n.Key != nil && is(n.Key) || n.Value != nil && is(n.Value)
+		}
+		return !found
+	})
+	return found
+}
+
+// rangeLoop writes for i := range n and for i, v := range array.
+func (b *builder) rangeLoop(s *ast.RangeStmt, label string) {
+	var bound ir.Operand
+	var array place
+	n := number{64, true}
+	known := true
+	switch t := b.typeOf(s.X).Underlying().(type) {
+	case *types.Array:
+		p, ok := b.place(s.X)
+		if !ok || p.base.Kind == ir.Frame && s.Value != nil {
+			b.fail(s.X, diag.NotGoHere, "declare the array as a variable of the file", "this array can't be ranged over")
+			return
+		}
+		array, bound = p, ir.C(t.Len())
+		known = t.Len() <= maxTurns
+	case *types.Basic:
+		if t.Info()&types.IsInteger == 0 {
+			b.fail(s.X, diag.StringOp, "", "a string can't be ranged over")
+			return
+		}
+		n, _ = scalar(t)
+		bound = b.held(b.expr(s.X))
+		known = bound.Kind == ir.Const && n.back(bound.Imm) <= maxTurns
+	default:
+		b.fail(s.X, diag.MapUse, "a map is read when the probe ends", "a handler can't range over a %s", b.TypeString(t))
+		return
+	}
+	b.ranged(s, label, n, bound, array, known)
+}
+
+// held copies a variable's register, which the body may assign.
+func (b *builder) held(x ir.Operand) ir.Operand {
+	if x.Kind != ir.Value {
+		return x
+	}
+	r := b.reg()
+	b.move(r, x)
+	return ir.R(r)
+}
+
+func (b *builder) ranged(s *ast.RangeStmt, label string, n number, bound ir.Operand, array place, known bool) {
+	at := b.reg()
+	b.move(at, ir.C(0))
+	limit := b.limit(known)
+	head, body := b.newBlock(), b.newBlock()
+	l := &loop{label: label, done: b.newBlock(), next: b.newBlock()}
+	b.jump(head)
+	b.start(head)
+	if !known {
+		b.count(limit, l.done)
+	}
+	b.branch(n.cond(ir.Lt), n.wide(), ir.R(at), bound, body, l.done)
+	b.start(body)
+	if s.Key != nil {
+		b.assignValue(s.Key, ir.R(at))
+	}
+	if s.Value != nil {
+		b.assignValue(s.Value, b.load(b.ranging(array, at)))
+	}
+	b.push(l)
+	b.stmt(s.Body)
+	b.pop()
+	b.jump(l.next)
+	b.start(l.next)
+	b.add(ir.Ins{Op: ir.Add, Wide: n.wide(), Dst: at, A: ir.R(at), B: ir.C(1)})
+	b.jump(head)
+	b.start(l.done)
+}
+
+// ranging is element at of an array that is being ranged over.
+func (b *builder) ranging(array place, at ir.Reg) place {
+	t := array.typ.Underlying().(*types.Array)
+	array.size /= max(int(t.Len()), 1)
+	if array.space != inOwn {
+		array.size = b.kernelSize(t.Elem())
+		array.base = b.plain(array.base)
+	}
+	scaled := b.op(ir.Mul, true, ir.R(at), ir.C(int64(array.size)))
+	array.base = b.op(ir.Add, true, array.base, scaled)
+	array.typ = t.Elem()
+	return array
+}
+
+func (b *builder) switchCase(s *ast.SwitchStmt, label string) {
+	if s.Init != nil {
+		b.stmt(s.Init)
+	}
+	var tag place
+	if s.Tag != nil {
+		tag = b.tag(s.Tag)
+	}
+	done := b.newBlock()
+	bodies := make([]*ir.Block, len(s.Body.List)+1)
+	for i := range bodies {
+		bodies[i] = b.newBlock()
+	}
+	otherwise := done
+	for i, c := range s.Body.List {
+		clause := c.(*ast.CaseClause)
+		if clause.List == nil {
+			otherwise = bodies[i]
+		}
+		for _, e := range clause.List {
+			next := b.newBlock()
+			b.matches(tag, e, bodies[i], next)
+			b.start(next)
+		}
+	}
+	b.jump(otherwise)
+	for i, c := range s.Body.List {
+		b.start(bodies[i])
+		b.push(&loop{label: label, done: done, fall: bodies[i+1]})
+		b.block(c.(*ast.CaseClause).Body)
+		b.pop()
+		b.jump(done)
+	}
+	b.start(done)
+}
+
+// tag computes what a switch compares, once.
+func (b *builder) tag(e ast.Expr) place {
+	if _, ok := scalar(b.typeOf(e)); ok {
+		r := b.f.NewReg(ir.Info{Struct: b.pointee(b.typeOf(e))})
+		b.move(r, b.expr(e))
+		return place{space: inReg, typ: b.typeOf(e), reg: r}
+	}
+	return b.value(e)
+}
+
+func (b *builder) matches(tag place, e ast.Expr, yes, no *ir.Block) {
+	b.pos = e.Pos()
+	if tag.typ == nil {
+		b.cond(e, yes, no)
+		return
+	}
+	if n, ok := scalar(tag.typ); ok {
+		b.branch(ir.Eq, n.wide(), ir.R(tag.reg), b.expr(e), yes, no)
+		return
+	}
+	b.equal(e, tag, e, yes, no)
+}

@@ -1,0 +1,251 @@
+package front
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"regexp"
+	"strings"
+
+	"ktrap/internal/btfgo"
+	"ktrap/internal/diag"
+	"ktrap/kt"
+)
+
+// check runs Go's type checker over the file and the words, in one package.
+func (f *File) check() {
+	words := f.words()
+	f.Pkg = types.NewPackage("trap", f.Syntax.Name.Name)
+	f.Info = &types.Info{
+		Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{},
+		Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{},
+		Instances: map[*ast.Ident]types.Instance{},
+	}
+	f.Kernel = btfgo.New(f.Env.BTF, f.Pkg, selectors(f.Syntax))
+	f.kernelNames(words)
+	conf := types.Config{
+		Importer: nothing{},
+		Sizes:    types.SizesFor("gc", "amd64"),
+		Error:    func(err error) { f.typeError(err.(types.Error)) },
+	}
+	// The errors are those that the handler above is given.
+	_ = types.NewChecker(&conf, f.Fset, f.Pkg, f.Info).Files([]*ast.File{words, f.Syntax})
+}
+
+// nothing is an importer without packages: unsafe is the type checker's own.
+type nothing struct{}
+
+func (nothing) Import(path string) (*types.Package, error) { return types.NewPackage(path, path), nil }
+
+// words parses the words, less those that the file declares itself or never calls.
+func (f *File) words() *ast.File {
+	text := kt.Words + f.regs()
+	words, err := parser.ParseFile(f.Fset, "words", text, 0)
+	if err != nil {
+		panic("ktrap bug: the words of handlers: " + err.Error())
+	}
+	words.Name.Name = f.Syntax.Name.Name
+	own, used := declared(f.Syntax), map[string]bool{}
+	for _, id := range f.Syntax.Unresolved {
+		used[id.Name] = true
+	}
+	kept := words.Decls[:0]
+	for _, d := range words.Decls {
+		fn, _ := d.(*ast.FuncDecl)
+		if !own[name(d)] && (fn == nil || fn.Recv != nil || used[fn.Name.Name]) {
+			kept = append(kept, d)
+		}
+	}
+	words.Decls = kept
+	return words
+}
+
+// regs declares the saved registers, by the processor's names.
+func (f *File) regs() string {
+	var names []string
+	for _, r := range f.Env.Arch.Regs {
+		names = append(names, r.Name)
+	}
+	return "\ntype regs struct{ " + strings.Join(names, ", ") + " uint64 }\n"
+}
+
+func declared(file *ast.File) map[string]bool {
+	names := map[string]bool{}
+	for _, d := range file.Decls {
+		gen, ok := d.(*ast.GenDecl)
+		if !ok {
+			names[name(d)] = true
+			continue
+		}
+		for _, s := range gen.Specs {
+			switch s := s.(type) {
+			case *ast.TypeSpec:
+				names[s.Name.Name] = true
+			case *ast.ValueSpec:
+				for _, id := range s.Names {
+					names[id.Name] = true
+				}
+			}
+		}
+	}
+	return names
+}
+
+// name is what a declaration of one name declares; a method counts to its type.
+func name(d ast.Decl) string {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv != nil {
+			if star, ok := d.Recv.List[0].Type.(*ast.StarExpr); ok {
+				return star.X.(*ast.Ident).Name
+			}
+		}
+		return d.Name.Name
+	case *ast.GenDecl:
+		if s, ok := d.Specs[0].(*ast.TypeSpec); ok {
+			return s.Name.Name
+		}
+	}
+	return ""
+}
+
+// selectors are the names behind a dot: of all the kernel's fields only these are
+// ever looked at.
+func selectors(file *ast.File) map[string]bool {
+	names := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			names[s.Sel.Name] = true
+		}
+		return true
+	})
+	return names
+}
+
+// kernelNames puts the kernel's types and constants into scope that the file
+// names and neither it nor Go nor the words declare.
+func (f *File) kernelNames(words *ast.File) {
+	known := declared(f.Syntax)
+	for n := range declared(words) {
+		known[n] = true
+	}
+	seen := map[string]bool{}
+	unresolved := f.Syntax.Unresolved
+	if known["current"] {
+		unresolved = append(unresolved, words.Unresolved...)
+	}
+	for _, id := range unresolved {
+		if n := id.Name; !seen[n] && !known[n] && types.Universe.Lookup(n) == nil && n != "unsafe" {
+			seen[n] = true
+			f.Kernel.Declare(n)
+		}
+	}
+}
+
+// typeError turns the type checker's error into one of ours.
+func (f *File) typeError(err types.Error) {
+	e := &diag.Error{Code: diag.Type, Pos: f.Fset.Position(err.Pos), Msg: err.Msg}
+	e.End = f.Fset.Position(f.endOf(err.Pos))
+	if e.Pos.Filename == "words" {
+		return // a word that names what this kernel does not have: it is told where it is used
+	}
+	f.explain(e, err)
+	f.errs.Add(e)
+}
+
+func (f *File) explain(e *diag.Error, err types.Error) {
+	msg := err.Msg
+	switch {
+	case strings.HasPrefix(msg, "undefined: "):
+		f.undefined(e, strings.TrimPrefix(msg, "undefined: "))
+	case strings.HasPrefix(msg, "declared and not used") || strings.HasSuffix(msg, "imported and not used"):
+		e.Code = diag.Unused
+	case strings.Contains(msg, "redeclared in this block") || strings.HasPrefix(msg, "no new variables"):
+		e.Code = diag.Redeclared
+	case strings.Contains(msg, "division by zero"):
+		e.Code = diag.DivideZero
+	case strings.Contains(msg, "negative shift count"):
+		e.Code = diag.ShiftRange
+	case indexMessage.MatchString(msg):
+		e.Code = diag.IndexRange
+	case fieldMessage.MatchString(msg):
+		f.unknownField(e, err.Pos)
+	}
+}
+
+var (
+	indexMessage = regexp.MustCompile(`index .* out of bounds|index .* must not be negative`)
+	fieldMessage = regexp.MustCompile(`has no field or method`)
+)
+
+// undefined tells what name could have been meant.
+func (f *File) undefined(e *diag.Error, word string) {
+	e.Code, e.Msg = diag.Undefined, word+" is not declared"
+	var names []string
+	for s := f.Pkg.Scope().Innermost(f.posOf(e)); s != nil; s = s.Parent() {
+		names = append(names, s.Names()...)
+	}
+	names = append(names, f.Pkg.Scope().Names()...)
+	if e.Hint = diag.DidYouMean(word, names); e.Hint == "" && f.Env.BTF == nil {
+		e.Hint = "no kernel types are known: give --btf FILE"
+	}
+}
+
+func (f *File) posOf(e *diag.Error) token.Pos {
+	return f.Fset.File(f.Syntax.Pos()).Pos(e.Pos.Offset)
+}
+
+// unknownField names the field that was meant, from all of the type's fields.
+func (f *File) unknownField(e *diag.Error, pos token.Pos) {
+	sel := f.selectorAt(pos)
+	if sel == nil {
+		return
+	}
+	owner := f.Info.Types[sel.X].Type
+	if owner == nil {
+		return
+	}
+	e.Pos, e.End = f.Fset.Position(sel.Sel.Pos()), f.Fset.Position(sel.Sel.End())
+	typ := types.TypeString(owner, func(*types.Package) string { return "" })
+	e.Code, e.Msg = diag.UnknownField, strings.TrimPrefix(typ, "*")+" has no field "+sel.Sel.Name
+	e.Hint = diag.DidYouMean(sel.Sel.Name, f.fields(owner))
+}
+
+func (f *File) fields(owner types.Type) []string {
+	if p, ok := owner.Underlying().(*types.Pointer); ok {
+		owner = p.Elem()
+	}
+	if names := f.Kernel.Fields(owner); names != nil {
+		return names
+	}
+	var names []string
+	if s, ok := owner.Underlying().(*types.Struct); ok {
+		for field := range s.Fields() {
+			names = append(names, field.Name())
+		}
+	}
+	return names
+}
+
+func (f *File) selectorAt(pos token.Pos) (found *ast.SelectorExpr) {
+	ast.Inspect(f.Syntax, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok && (s.Sel.Pos() == pos || s.Pos() == pos && found == nil) {
+			found = s
+		}
+		return true
+	})
+	return found
+}
+
+// endOf is the end of the largest expression that begins at pos.
+func (f *File) endOf(pos token.Pos) token.Pos {
+	end := pos
+	ast.Inspect(f.Syntax, func(n ast.Node) bool {
+		if e, ok := n.(ast.Expr); ok && e.Pos() == pos && e.End() > end {
+			end = e.End()
+		}
+		return n != nil && n.Pos() <= pos && pos <= n.End()
+	})
+	return end
+}

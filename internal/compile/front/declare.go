@@ -1,0 +1,265 @@
+package front
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"go/types"
+	"strings"
+
+	"ktrap/internal/btf"
+	"ktrap/internal/diag"
+	"ktrap/internal/place"
+)
+
+// A Global is a package variable that handlers share.
+type Global struct {
+	Obj  *types.Var
+	Spec *ast.ValueSpec
+	Init constant.Value // of a scalar or string; nil for zero
+}
+
+// A Kind says when a handler runs.
+type Kind string
+
+// The kinds.
+const (
+	Pre    Kind = "pre"   // before the probed instruction
+	Post   Kind = "post"  // after it
+	Return Kind = "ret"   // when the probed function returns
+	Fault  Kind = "fault" // when the probed instruction faulted
+)
+
+// A Handler is a function that a probe calls.
+type Handler struct {
+	Kind   Kind
+	Place  string // "" if the file names none
+	Decl   *ast.FuncDecl
+	Obj    *types.Func
+	Func   btf.ID // the probed function, 0 if its types are not known
+	Params []Param
+}
+
+// A Param is what a handler is given.
+type Param struct {
+	Obj   *types.Var
+	Index int // of the probed function's parameters; Word for the returned value, Registers for *regs
+}
+
+// What a Param may be besides a parameter of the probed function.
+const (
+	Word      = -1
+	Registers = -2
+)
+
+// directive begins a comment that is for us.
+const directive = "//ktrap:"
+
+func (f *File) declarations() {
+	for _, d := range f.Syntax.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			obj := f.Info.Defs[d.Name].(*types.Func)
+			f.Funcs[obj] = d
+			if d.Body == nil {
+				f.Fail(d.Name, diag.NotGoHere, d.Name.Name+" has no body", "")
+			}
+		case *ast.GenDecl:
+			if d.Tok == token.VAR {
+				f.variables(d)
+			}
+		}
+	}
+}
+
+func (f *File) variables(d *ast.GenDecl) {
+	for _, s := range d.Specs {
+		spec := s.(*ast.ValueSpec)
+		for i, id := range spec.Names {
+			obj, ok := f.Info.Defs[id].(*types.Var)
+			if !ok {
+				continue
+			}
+			g := &Global{Obj: obj, Spec: spec}
+			if i < len(spec.Values) {
+				if g.Init = f.Info.Types[spec.Values[i]].Value; g.Init == nil {
+					f.Fail(spec.Values[i], diag.GlobalInit, id.Name+" begins as zero or as a constant", "")
+				}
+			}
+			f.Globals = append(f.Globals, g)
+		}
+	}
+}
+
+// handlers finds the functions that are for probes: those with a directive, and
+// those named as one of the kinds.
+func (f *File) handlers() {
+	for _, d := range f.Syntax.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		h := &Handler{Decl: fn, Obj: f.Info.Defs[fn.Name].(*types.Func), Place: f.Env.Place}
+		switch kind := Kind(fn.Name.Name); kind {
+		case Pre, Post, Return, Fault:
+			h.Kind = kind
+		}
+		f.directives(h)
+		if h.Kind != "" {
+			f.handler(h)
+		}
+	}
+	if len(f.Handlers) == 0 && len(f.errs) == 0 {
+		f.Fail(f.Syntax.Name, diag.NoHandler, "the file has no handler", "a function pre, post, ret or fault, or one under "+directive+"pre PLACE")
+	}
+}
+
+// directives reads the comment above a function: //ktrap:ret vfs_read.
+func (f *File) directives(h *Handler) {
+	if h.Decl.Doc == nil {
+		return
+	}
+	for _, c := range h.Decl.Doc.List {
+		text, ok := strings.CutPrefix(c.Text, directive)
+		if !ok {
+			continue
+		}
+		word, at, _ := strings.Cut(text, " ")
+		switch kind := Kind(word); kind {
+		case Pre, Post, Return, Fault:
+			h.Kind, h.Place = kind, strings.TrimSpace(at)
+			if _, err := place.Parse(h.Place); err != nil {
+				f.Fail(c, diag.Directive, err.Error(), "")
+			}
+		default:
+			f.Fail(c, diag.Directive, word+" is no directive", diag.DidYouMean(word, []string{"pre", "post", "ret", "fault"}))
+		}
+	}
+}
+
+func (f *File) handler(h *Handler) {
+	f.Handlers = append(f.Handlers, h)
+	sig := h.Obj.Type().(*types.Signature)
+	if sig.Results().Len() > 0 {
+		f.Fail(h.Decl.Type.Results, diag.Result, "a handler returns nothing", "")
+	}
+	h.Func = f.function(h.Place)
+	var proto btf.Proto
+	if h.Func != 0 {
+		proto, _ = f.Env.BTF.Proto(h.Func)
+	}
+	at := 0
+	for _, field := range h.Decl.Type.Params.List {
+		for _, id := range field.Names {
+			f.param(h, sig.Params().At(at), id, proto)
+			at++
+		}
+		if len(field.Names) == 0 {
+			f.Fail(field, diag.UnknownParam, "a handler's parameters have names", f.has(proto))
+		}
+	}
+}
+
+// function is the one that the handlers at a place are called in.
+func (f *File) function(at string) btf.ID {
+	if f.Env.BTF == nil || at == "" {
+		return 0
+	}
+	if f.Env.Func != nil {
+		return f.Env.Func(at)
+	}
+	p, err := place.Parse(at)
+	if err != nil || p.Symbol == "" || p.Offset != 0 {
+		return 0
+	}
+	if ids := f.Env.BTF.Funcs(p.Symbol); len(ids) > 0 {
+		return ids[0]
+	}
+	return 0
+}
+
+func (f *File) param(h *Handler, obj *types.Var, id *ast.Ident, proto btf.Proto) {
+	if p, ok := obj.Type().(*types.Pointer); ok {
+		if n, ok := p.Elem().(*types.Named); ok && n.Obj().Name() == "regs" && n.Obj().Pkg() == f.Pkg {
+			h.Params = append(h.Params, Param{obj, Registers})
+			return
+		}
+	}
+	switch {
+	case obj.Name() == "_":
+		f.Fail(id, diag.UnknownParam, "a handler's parameters have names", f.has(proto))
+	case h.Kind == Return:
+		f.returned(h, obj, id, proto)
+	case h.Kind != Pre:
+		f.Fail(id, diag.Context, "a "+string(h.Kind)+" handler is given registers only", "func "+string(h.Kind)+"(r *regs)")
+	case h.Func == 0:
+		f.Fail(id, diag.UnknownParam, "the parameters of "+where(h.Place)+" are not known", "arg(0), arg(1) … are the argument registers")
+	default:
+		f.named(h, obj, id, proto)
+	}
+}
+
+func where(place string) string {
+	if place == "" {
+		return "the probed place"
+	}
+	return place
+}
+
+func (f *File) named(h *Handler, obj *types.Var, id *ast.Ident, proto btf.Proto) {
+	var names []string
+	for i, p := range proto.Params {
+		if p.Name == obj.Name() || "_"+p.Name == obj.Name() {
+			f.typed(obj, id, p.Type)
+			h.Params = append(h.Params, Param{obj, i})
+			return
+		}
+		names = append(names, p.Name)
+	}
+	hint := diag.DidYouMean(obj.Name(), names)
+	if hint == "" {
+		hint = f.has(proto)
+	}
+	f.Fail(id, diag.UnknownParam, obj.Name()+" is not a parameter of "+h.Place, hint)
+}
+
+func (f *File) has(proto btf.Proto) string {
+	var names []string
+	for _, p := range proto.Params {
+		names = append(names, p.Name)
+	}
+	if names == nil {
+		return ""
+	}
+	return "it has (" + strings.Join(names, ", ") + ")"
+}
+
+func (f *File) returned(h *Handler, obj *types.Var, id *ast.Ident, proto btf.Proto) {
+	if len(h.Params) > 0 {
+		f.Fail(id, diag.UnknownParam, "a ret handler is given the returned value only", "")
+		return
+	}
+	if h.Func != 0 {
+		f.typed(obj, id, proto.Return)
+	} else if !types.Identical(obj.Type(), types.Typ[types.Uint64]) && !types.Identical(obj.Type(), types.Typ[types.Int64]) {
+		f.Fail(id, diag.ParamType, "what "+where(h.Place)+" returns is not known", "take a uint64")
+	}
+	h.Params = append(h.Params, Param{obj, Word})
+}
+
+// typed refuses a parameter of another type than the probed function's.
+func (f *File) typed(obj *types.Var, id *ast.Ident, want btf.ID) {
+	typ, ok := f.Kernel.Type(want)
+	if !ok {
+		f.Fail(id, diag.ParamType, obj.Name()+" is "+f.Env.BTF.TypeString(want)+", which no handler can be given", "")
+		return
+	}
+	if !types.Identical(typ, obj.Type()) {
+		f.Fail(id, diag.ParamType, obj.Name()+" is "+f.TypeString(typ)+", not "+f.TypeString(obj.Type()), "write "+obj.Name()+" "+f.TypeString(typ))
+	}
+}
+
+// TypeString spells a type as a handler does.
+func (f *File) TypeString(t types.Type) string {
+	return types.TypeString(t, func(*types.Package) string { return "" })
+}

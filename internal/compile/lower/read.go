@@ -1,0 +1,94 @@
+package lower
+
+import (
+	"github.com/cilium/ebpf/asm"
+
+	"ktrap/internal/compile/ir"
+)
+
+// read reads a scalar.
+func (l *lowering) read() {
+	in := *l.in
+	switch {
+	case in.User:
+		l.probe(in, asm.FnProbeReadUser)
+	case l.knows(in.A) && in.From == 0:
+		l.load(in.Dst, in.A, in.Off, in.Size)
+		l.know(in.Dst)
+	case l.t.Cast != 0 && l.structOf(in.A) != 0 && in.From == 0:
+		cast := l.f.NewReg(ir.Info{})
+		l.add(ir.Ins{Op: ir.Kfunc, Fn: int32(l.t.Cast), Dst: cast, Args: []ir.Operand{in.A, ir.C(int64(l.structOf(in.A)))}})
+		l.load(in.Dst, ir.R(cast), in.Off, in.Size)
+		l.know(in.Dst)
+	default:
+		l.probe(in, asm.FnProbeReadKernel)
+	}
+}
+
+func (l *lowering) structOf(o ir.Operand) uint32 {
+	if o.Kind != ir.Value {
+		return 0
+	}
+	return uint32(l.f.Regs[o.Reg].Struct)
+}
+
+// probe reads by a helper, which gives zero for what it can't read.
+func (l *lowering) probe(in ir.Ins, fn asm.BuiltinFunc) {
+	l.fetch(fn, l.scratchSlot(), in.Size, l.offset(in.A, in.Off))
+	l.load(in.Dst, l.scratchSlot(), 0, in.Size)
+}
+
+func (l *lowering) fetch(fn asm.BuiltinFunc, to ir.Operand, size int32, from ir.Operand) {
+	l.add(ir.Ins{Op: ir.Call, Fn: int32(fn), Dst: l.f.NewReg(ir.Info{}), Args: []ir.Operand{to, ir.C(int64(size)), from}})
+}
+
+// offset is the address base+off.
+func (l *lowering) offset(base ir.Operand, off int32) ir.Operand {
+	switch {
+	case off == 0:
+		return base
+	case base.Kind == ir.Const:
+		return ir.C(base.Imm + int64(off))
+	case base.Kind == ir.Frame:
+		return base.Plus(int64(off))
+	}
+	dst := l.f.NewReg(ir.Info{})
+	l.add(ir.Ins{Op: ir.Add, Wide: true, Dst: dst, A: base, B: ir.C(int64(off))})
+	return ir.R(dst)
+}
+
+// scratchSlot is where a helper leaves a word that is loaded at once.
+func (l *lowering) scratchSlot() ir.Operand {
+	if l.scratch.Kind == ir.None {
+		l.scratch = l.f.NewSlot(8)
+	}
+	return l.scratch
+}
+
+func (l *lowering) copy() { l.bytes(asm.FnProbeReadKernel, asm.FnProbeReadUser) }
+func (l *lowering) text() { l.bytes(asm.FnProbeReadKernelStr, asm.FnProbeReadUserStr) }
+
+func (l *lowering) bytes(kernel, user asm.BuiltinFunc) {
+	in := *l.in
+	if in.User {
+		kernel = user
+	}
+	to := l.offset(in.A, in.Off)
+	l.fetch(kernel, to, in.Size, l.offset(in.B, in.From))
+}
+
+// number makes a plain number of a pointer. The verifier allows no arithmetic on
+// one that it knows, and knows it wherever it is copied or spilled; a helper that
+// reads it from memory forgets it.
+func (l *lowering) number() {
+	if !l.knows(l.in.A) {
+		l.add(ir.Ins{Op: ir.Mov, Wide: true, Dst: l.in.Dst, A: l.in.A})
+		return
+	}
+	if l.plain.Kind == ir.None {
+		l.plain = l.f.NewSlot(8)
+	}
+	l.add(ir.Ins{Op: ir.Store, A: l.plain, B: l.in.A, Size: 8})
+	l.fetch(asm.FnProbeReadKernel, l.scratchSlot(), 8, l.plain)
+	l.load(l.in.Dst, l.scratchSlot(), 0, 8)
+}

@@ -1,0 +1,216 @@
+package opt
+
+import "ktrap/internal/compile/ir"
+
+// Values numbers values over the tree of dominators: an instruction whose operands
+// are known folds, one that was computed on every way here becomes a move, and a
+// moved register is replaced by what it was moved from.
+//
+// Registers are mutable, so what is known of one holds for a version of it: an
+// assignment begins a new version, and so does a block with several ways to it,
+// for every register that is assigned more than once.
+func Values(f *ir.Func) {
+	preds := f.Preds()
+	idom := dominators(f, preds)
+	children := make([][]*ir.Block, len(f.Blocks))
+	for id, b := range f.Blocks[1:] {
+		d := idom[id+1]
+		children[d] = append(children[d], b)
+	}
+	defs, _ := counts(f)
+	n := &numbering{
+		f: f, preds: preds, children: children,
+		version: make([]int32, len(f.Regs)), copies: make([]copied, len(f.Regs)), small: make([]bool, len(f.Regs)),
+		known: map[key]versioned{},
+	}
+	for r, count := range defs {
+		if count > 1 || f.Regs[r].Fixed != 0 {
+			n.mutable = append(n.mutable, ir.Reg(r))
+		}
+	}
+	n.block(f.Blocks[0], true)
+	f.Number()
+}
+
+type numbering struct {
+	f        *ir.Func
+	preds    [][]*ir.Block
+	children [][]*ir.Block
+	mutable  []ir.Reg
+	last     int32
+	version  []int32
+	copies   []copied
+	small    []bool // the upper half is zero
+	known    map[key]versioned
+	undo     []func()
+}
+
+// A versioned register is one assignment of it.
+type versioned struct {
+	reg     ir.Reg
+	version int32
+}
+
+// copied is what a register was moved from; version is that of the register, and
+// of a source that is a register.
+type copied struct {
+	from          ir.Operand
+	version, when int32
+}
+
+// A key is equal for instructions that compute the same.
+type key struct {
+	op              ir.Op
+	wide, user      bool
+	off, from, size int32
+	fn              int32
+	operands        [5]value
+}
+
+// value is an operand at a version of its register.
+type value struct {
+	operand ir.Operand
+	version int32
+}
+
+func (n *numbering) block(b *ir.Block, straight bool) {
+	mark := len(n.undo)
+	if !straight {
+		for _, r := range n.mutable {
+			n.assign(r)
+		}
+	}
+	for i := range b.Ins {
+		n.instruction(&b.Ins[i])
+	}
+	n.ending(&b.End)
+	for _, c := range n.children[b.ID] {
+		// Numbers stand for the blocks that were there: a branch that folds may
+		// take a way from a block, never add one.
+		n.block(c, len(n.preds[c.ID]) == 1)
+	}
+	for i := len(n.undo) - 1; i >= mark; i-- {
+		n.undo[i]()
+	}
+	n.undo = n.undo[:mark]
+}
+
+// assign begins a new version of r.
+func (n *numbering) assign(r ir.Reg) {
+	old, oldCopy, oldSmall := n.version[r], n.copies[r], n.small[r]
+	n.undo = append(n.undo, func() { n.version[r], n.copies[r], n.small[r] = old, oldCopy, oldSmall })
+	n.last++
+	n.version[r], n.copies[r], n.small[r] = n.last, copied{}, false
+}
+
+// source replaces a register by what it was moved from, if that is still the same.
+func (n *numbering) source(o *ir.Operand) {
+	if o.Kind != ir.Value {
+		return
+	}
+	c := n.copies[o.Reg]
+	if c.from.Kind == ir.None || c.version != n.version[o.Reg] {
+		return
+	}
+	if c.from.Kind == ir.Value && c.when != n.version[c.from.Reg] {
+		return
+	}
+	*o = c.from
+}
+
+func (n *numbering) instruction(in *ir.Ins) {
+	n.operands(in)
+	fold(in)
+	if in.Op == ir.Mov && !in.Wide && in.A.Kind == ir.Value && n.small[in.A.Reg] {
+		in.Wide = true
+	}
+	if in.Fixed() && in.Dst != 0 {
+		k := n.key(in)
+		if have, ok := n.known[k]; ok && n.version[have.reg] == have.version && n.f.Regs[have.reg].Struct == n.f.Regs[in.Dst].Struct {
+			*in = ir.Ins{Op: ir.Mov, Wide: true, Dst: in.Dst, A: ir.R(have.reg), Pos: in.Pos}
+		} else {
+			defer n.remember(k, in.Dst)
+		}
+	}
+	if in.Dst == 0 {
+		return
+	}
+	small := n.isSmall(in)
+	var c copied
+	if in.Op == ir.Mov && in.Wide && (in.A.Kind == ir.Const || in.A.Kind == ir.Value && in.A.Reg != in.Dst) {
+		c = copied{from: in.A}
+		if in.A.Kind == ir.Value {
+			c.when = n.version[in.A.Reg]
+		}
+	}
+	n.assign(in.Dst)
+	c.version = n.version[in.Dst]
+	n.copies[in.Dst], n.small[in.Dst] = c, small
+}
+
+func (n *numbering) isSmall(in *ir.Ins) bool {
+	switch in.Op {
+	case ir.Load, ir.Read:
+		return in.Size <= 4
+	case ir.Mov:
+		if in.Wide && in.A.Kind == ir.Value {
+			return n.small[in.A.Reg]
+		}
+		return !in.Wide || in.A.Kind == ir.Const && uint64(in.A.Imm) < 1<<32
+	}
+	return in.Op <= ir.Neg && !in.Wide
+}
+
+// operands replaces what an instruction works on. An address stays a register, as
+// it must be one.
+func (n *numbering) operands(in *ir.Ins) {
+	a := in.A
+	in.Uses(n.source)
+	switch in.Op {
+	case ir.Load, ir.Store, ir.Atomic, ir.Read, ir.Copy, ir.Text, ir.Plain:
+		if in.A.Kind == ir.Const {
+			in.A = a
+		}
+	}
+}
+
+// remember notes what in.Dst holds, unless it was overwritten by its own operand.
+func (n *numbering) remember(k key, dst ir.Reg) {
+	for _, v := range k.operands {
+		if v.operand.Kind == ir.Value && v.operand.Reg == dst {
+			return
+		}
+	}
+	old, had := n.known[k]
+	n.undo = append(n.undo, func() {
+		if had {
+			n.known[k] = old
+		} else {
+			delete(n.known, k)
+		}
+	})
+	n.known[k] = versioned{dst, n.version[dst]}
+}
+
+func (n *numbering) key(in *ir.Ins) key {
+	k := key{op: in.Op, wide: in.Wide, user: in.User, off: in.Off, from: in.From, size: in.Size, fn: in.Fn}
+	i := 0
+	in.Uses(func(o *ir.Operand) {
+		if o.Kind == ir.None {
+			return
+		}
+		if i < len(k.operands) {
+			k.operands[i].operand = *o
+			if o.Kind == ir.Value {
+				k.operands[i].version = n.version[o.Reg]
+			}
+		}
+		i++
+	})
+	return k
+}
+
+func (n *numbering) ending(e *ir.End) {
+	e.Uses(n.source)
+	foldEnd(e)
+}

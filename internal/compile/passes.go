@@ -1,0 +1,52 @@
+package compile
+
+import (
+	"ktrap/internal/compile/ir"
+	"ktrap/internal/compile/lower"
+	"ktrap/internal/compile/opt"
+)
+
+// state is a handler on its way through the passes.
+type state struct {
+	f      *ir.Func
+	target lower.Target
+	args   lower.Args
+	watch  func(pass string, f *ir.Func) // sees what each pass leaves; may be nil
+}
+
+// A pass rewrites state.f. The order of a table is checked by a test: what a pass
+// needs, one before it gives.
+type pass struct {
+	name         string
+	needs, gives string
+	run          func(*state)
+}
+
+func plain(f func(*ir.Func)) func(*state) { return func(s *state) { f(s.f) } }
+
+// early runs once, for all targets.
+var early = []pass{
+	{"branches", "", "", plain(opt.Branches)},
+	{"values", "", "folded", plain(opt.Values)},
+	{"branches", "folded", "", plain(opt.Branches)},
+	{"dead", "folded", "", plain(opt.Dead)},
+}
+
+// late runs for each target, on a copy.
+var late = []pass{
+	{"lower", "", "lowered", func(s *state) { lower.Func(s.f, s.target, s.args) }},
+	{"values", "lowered", "known", plain(opt.Values)},
+	{"branches", "", "", plain(opt.Branches)},
+	{"dead", "known", "", plain(opt.Dead)},
+	{"retarget", "known", "", plain(opt.Retarget)},
+	{"legal", "lowered", "legal", plain(lower.Legal)},
+}
+
+func run(passes []pass, s *state) {
+	for _, p := range passes {
+		p.run(s)
+		if s.watch != nil {
+			s.watch(p.name, s.f)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+// Package ledger writes how every program of ours begins: it counts the hit
+// before anything can fail, and goes on only if its point is armed.
+package ledger
+
+import (
+	"github.com/cilium/ebpf/asm"
+
+	"ktrap/internal/object"
+)
+
+// Registers that hold something behind Enter.
+const (
+	Context = asm.R6 // what the program was called with
+	Counts  = asm.R7 // the point's counters of this CPU
+	Index   = asm.R8 // the point's index in its batch, if it came by a cookie
+)
+
+// Labels that the program's end must have: Unarmed, where the hit is counted as
+// such (see Count), and Out, where the program ends.
+const (
+	Unarmed = "unarmed"
+	Out     = "out"
+)
+
+// Point says which point a program serves.
+type Point struct {
+	Cookie bool   // the point's index in the batch is the attach cookie less 1
+	Index  uint32 // else it is this
+	Points int    // in the batch
+}
+
+// keySlot is where the point's index stands, bytes below the frame pointer. What
+// follows may use that memory.
+const keySlot = -8
+
+// Enter counts the hit and goes on only if the point is armed.
+func Enter(p Point) asm.Instructions {
+	insns := asm.Instructions{asm.Mov.Reg(Context, asm.R1)}
+	if p.Cookie {
+		insns = append(insns,
+			asm.FnGetAttachCookie.Call(),
+			asm.Mov.Reg(Index, asm.R0),
+			asm.Sub.Imm(Index, 1), // the kernel gives 0 where it finds no cookie
+			asm.JGE.Imm(Index, int32(p.Points), Out),
+			asm.StoreMem(asm.RFP, keySlot, Index, asm.Word),
+		)
+	} else {
+		insns = append(insns, asm.StoreImm(asm.RFP, keySlot, int64(p.Index), asm.Word))
+	}
+	insns = append(insns,
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, keySlot),
+		asm.LoadMapPtr(asm.R1, 0).WithReference(object.Counts),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, Out),
+		asm.Mov.Reg(Counts, asm.R0),
+	)
+	insns = append(insns, Count(object.HitsOffset)...)
+	if p.Cookie {
+		insns = append(insns,
+			asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
+			asm.Mov.Reg(asm.R2, Index),
+			asm.LSh.Imm(asm.R2, 2),
+			asm.Add.Reg(asm.R1, asm.R2),
+		)
+	} else {
+		insns = append(insns, asm.LoadMapValue(asm.R1, 0, 4*p.Index).WithReference(object.State))
+	}
+	return append(insns,
+		asm.LoadMem(asm.R1, asm.R1, 0, asm.Word),
+		asm.JEq.Imm(asm.R1, 0, Unarmed),
+	)
+}
+
+// Count adds one to the point's counter at offset. It is atomic because up to
+// 5.11 a program entered by fentry can interrupt itself on one CPU (ca06f55b9002
+// shuts that out from 5.12 on).
+func Count(offset int) asm.Instructions {
+	add := asm.StoreXAdd(Counts, asm.R1, asm.DWord)
+	add.Offset = int16(offset)
+	return asm.Instructions{asm.Mov.Imm(asm.R1, 1), add}
+}

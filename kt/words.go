@@ -1,0 +1,65 @@
+//go:build ignore
+
+// Package words declares what a handler may call besides Go's own.
+package words
+
+import "unsafe"
+
+// pid is the id of the process that hit the probe, tid that of its thread.
+func pid() uint32
+func tid() uint32
+
+// uid and gid are the ids of the process's user and group.
+func uid() uint32
+func gid() uint32
+
+// cpu is the number of the processor.
+func cpu() uint32
+
+// nsecs is the time in nanoseconds since boot, without suspends.
+func nsecs() uint64
+
+// comm is the name of the thread, at most 15 bytes.
+func comm() string
+
+// cgroup is the id of the thread's cgroup.
+func cgroup() uint64
+
+// arg is the n-th word of the probed function's arguments, from 0; n is a constant.
+func arg(n int) uint64
+
+// retval is what the probed function returned, as a word.
+func retval() uint64
+
+// current is the thread that hit the probe.
+func current() *task_struct
+
+// str is the text at p, a pointer to char: up to a NUL, at most size-1 bytes (63).
+func str(p any, size ...int) string
+
+// user says that p points to memory of the process, not of the kernel.
+func user[T any](p *T) *T
+
+// cast makes a pointer to a kernel type of a pointer or a number.
+func cast[T any](p any) *T
+
+// emit sends a record of its arguments.
+func emit(values ...any)
+
+// printf sends a record that is printed by the format of Go's fmt.
+func printf(format string, values ...any)
+
+// A stack is where the thread stands: return addresses, innermost first.
+type stack struct{ _ int64 }
+
+// kstack is the kernel's stack, ustack the process's.
+func kstack() stack
+func ustack() stack
+
+// A hist counts values by powers of two.
+type hist struct{ _ [65]uint64 }
+
+// add counts v.
+func (h *hist) add(v any)
+
+type _ = unsafe.Pointer
