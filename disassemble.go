@@ -31,7 +31,7 @@ func (k *Kernel) Disassemble(text string, how Disassembler) (*Disassembly, error
 	}
 	d := &Disassembly{
 		Place: p.String(), Symbol: s.sym.Name, Module: s.sym.Module,
-		Kernel: k.release, Arch: k.goarch, Source: k.source,
+		Kernel: k.release, BuildID: k.buildID, Arch: k.goarch, Source: k.source,
 	}
 	first, last := s.insts[0], s.insts[len(s.insts)-1]
 	d.Addr, d.Size = Address(first.Addr), last.End()-first.Addr

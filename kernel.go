@@ -1,6 +1,8 @@
 package ktrap
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
@@ -20,11 +22,12 @@ type Kernel struct {
 	goarch  string // as GOARCH says
 	arch    disasm.Arch
 	release string // as uname -r says
+	buildID string // of an image
 	source  string // where its code is read
 	types   types
 	site    *site.Kernel // what the kernel tells of itself, once read
 	codes   map[uint64][]byte
-	tables  map[tableOf]*patch.Table      // by function
+	tables  map[tableOf]*patch.Table     // by function
 	bounds  map[string]map[string]uint64 // see patches.go
 	// kprobes are those of the machine, as of the latest reading.
 	kprobes []probelist.Probe
@@ -41,21 +44,52 @@ type KernelConfig struct {
 	Warn func(error)
 }
 
-// Open opens a kernel to ask about.
+// Open opens a kernel to ask about. Where the running kernel hides its addresses
+// from this process, it is asked through its image, if that is installed: at the
+// addresses that it was linked for, as Warn is told.
 func (c KernelConfig) Open() (*Kernel, error) {
-	return running(), nil
+	o := symbols.ImageOptions{Warn: c.Warn}
+	if c.Image != "" {
+		image, err := symbols.OpenImage(c.Image, o)
+		if err != nil {
+			return nil, err
+		}
+		return ofImage(image)
+	}
+	open, note, err := symbols.Running(o)
+	if err != nil {
+		return nil, err
+	}
+	if note != "" && c.Warn != nil {
+		c.Warn(errors.New(note))
+	}
+	if image, ok := open.(*symbols.Image); ok {
+		return ofImage(image)
+	}
+	return running(open), nil
+}
+
+// ofImage is the kernel in an image.
+func ofImage(image *symbols.Image) (*Kernel, error) {
+	arch, err := disasm.ArchNamed(image.Arch())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read the code in %s: %w", image.Path(), err), image.Close())
+	}
+	return &Kernel{
+		symbols: image, goarch: image.Arch(), arch: arch, release: image.Release(), buildID: image.BuildID(), source: image.Path(),
+		codes: map[uint64][]byte{}, tables: map[tableOf]*patch.Table{},
+	}, nil
 }
 
 // Close lets go of what was opened. Nothing may be asked after it.
 func (k *Kernel) Close() error { return k.symbols.Close() }
 
 // running is the kernel that runs.
-func running() *Kernel {
+func running(live symbols.Kernel) *Kernel {
 	// What is not known has no code that could be cut: Open refuses it.
 	arch, _ := disasm.ArchNamed(runtime.GOARCH)
 	return &Kernel{
-		symbols: symbols.Open(symbols.Options{}), live: true,
-		goarch:  runtime.GOARCH, arch: arch, release: kernel.Release(), source: "live",
+		symbols: live, live: true, goarch: runtime.GOARCH, arch: arch, release: kernel.Release(), source: "live",
 		codes: map[uint64][]byte{}, tables: map[tableOf]*patch.Table{},
 	}
 }

@@ -1,6 +1,7 @@
 package ktrap
 
 import (
+	"bytes"
 	"strings"
 
 	"ktrap/internal/facts"
@@ -101,8 +102,8 @@ func (k *Kernel) address(name string) (uint64, bool) {
 			return k.bound(prefix, name)
 		}
 	}
-	found, err := k.symbols.Lookup("", name)
-	if err != nil || found[0].Module != "" {
+	found, err := k.symbols.Named(name)
+	if err != nil || len(found) == 0 {
 		return 0, false
 	}
 	return found[0].Addr, true
@@ -153,13 +154,26 @@ func (k *Kernel) whole(w wanted, sym symbols.Symbol, addr uint64) site.Query {
 
 // abilities are what the running kernel tells of itself beside its symbols.
 func (k *Kernel) abilities(s *site.Kernel) {
-	if _, live := k.symbols.(*symbols.Live); !live {
+	if !k.live {
+		s.Preemptible = k.preemptible()
 		return
 	}
 	running := kernel.Gather(facts.Optprobes, facts.OnNotrace)
 	s.Optprobes = known(running, facts.Optprobes)
 	s.NotraceAllowed = running.Can(facts.OnNotrace) == nil
 	s.Preemptible = site.AnswerOf(kernel.Preemptible())
+}
+
+// preemptible asks an image's banner, which has the word if the kernel was built
+// so.
+func (k *Kernel) preemptible() site.Answer {
+	line := make([]byte, 512)
+	addr, ok := k.address("linux_banner")
+	if !ok || k.symbols.ReadMem(line, addr) != nil {
+		return site.Unknown
+	}
+	banner, _, _ := bytes.Cut(line, []byte{'\n'})
+	return site.AnswerOf(bytes.Contains(banner, []byte(" PREEMPT")))
 }
 
 func known(k *facts.Kernel, f facts.Feature) site.Answer {

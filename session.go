@@ -119,7 +119,7 @@ func (c Config) Open(ctx context.Context) (*Session, error) {
 	if c.Memory == 0 {
 		c.Memory = defaultMemory
 	}
-	return &Session{config: c, kernel: k, arch: a, on: running(), clock: readClock()}, nil
+	return &Session{config: c, kernel: k, arch: a, on: running(symbols.Open(symbols.Options{})), clock: readClock()}, nil
 }
 
 // Register attaches probes and arms them together: all or, on an error, none.

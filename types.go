@@ -80,7 +80,7 @@ func (k *Kernel) indexFunctions(names []string) {
 func (k *Kernel) spec(module string) (*btf.Spec, error) {
 	t := &k.types
 	if t.kernel == nil && t.err == nil {
-		t.kernel, t.err = openBTF("", nil)
+		t.kernel, t.err = k.openTypes()
 	}
 	if t.err != nil || module == "" {
 		return t.kernel, t.err
@@ -96,6 +96,19 @@ func (k *Kernel) spec(module string) (*btf.Spec, error) {
 		t.modules = map[string]*btf.Spec{}
 	}
 	t.modules[module] = spec
+	return spec, nil
+}
+
+// openTypes opens the types of the kernel proper.
+func (k *Kernel) openTypes() (*btf.Spec, error) {
+	image, ok := k.symbols.(*symbols.Image)
+	if !ok {
+		return openBTF("", nil)
+	}
+	spec, err := btf.Parse(image.BTF(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s has no BTF that can be read: %w", image.Path(), err)
+	}
 	return spec, nil
 }
 

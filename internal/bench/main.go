@@ -13,7 +13,8 @@
 // "start" runs on one processor whose clock
 // advances a nanosecond an instruction, so that milliseconds there are counts
 // and repeat on any host; "events" needs two processors and takes the host's
-// time. Either ends with exit code 1 if ktrap misses its target.
+// time. "image" needs no machine: it takes the host's time for whole processes.
+// Each ends with exit code 1 if ktrap misses its target.
 package main
 
 import (
@@ -45,8 +46,10 @@ type results interface {
 	check() error // is ktrap's target met?
 }
 
-// A benchmark has a half that measures, in a machine, and one that judges.
+// A benchmark has a half that measures, in a machine, and one that judges; or it
+// measures on the host.
 type benchmark struct {
+	host    func(context.Context, options) (results, error)
 	machine lab.Config
 	peers   []peer
 	measure func(runs int) results
@@ -54,8 +57,9 @@ type benchmark struct {
 }
 
 var benchmarks = map[string]benchmark{
-	"start":  {lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
-	"events": {lab.Config{CPUs: 2, Memory: 3072}, recorders, measureBursts, func() results { return new(bursts) }},
+	"start":  {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
+	"events": {nil, lab.Config{CPUs: 2, Memory: 3072}, recorders, measureBursts, func() results { return new(bursts) }},
+	"image":  {host: onImage},
 }
 
 func main() {
@@ -68,16 +72,22 @@ func main() {
 	flag.Parse()
 	o.name = flag.Arg(0)
 	bench, ok := benchmarks[o.name]
-	if !ok || o.runs < 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-json] start|events")
+	unpacks := *inside && o.name == "decompress"
+	if !ok && !unpacks || o.runs < 1 {
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-json] start|events|image")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	err := error(nil)
-	if *inside {
+	switch {
+	case unpacks:
+		err = decompress(flag.Arg(1))
+	case *inside:
 		err = json.NewEncoder(os.Stdout).Encode(bench.measure(o.runs))
-	} else {
+	case bench.host != nil:
+		err = o.judgeHost(ctx, bench)
+	default:
 		err = o.judge(ctx, bench)
 	}
 	if err != nil {
@@ -99,6 +109,21 @@ func (o options) judge(ctx context.Context, bench benchmark) error {
 		os.Stdout.Write(measured)
 		return r.check()
 	}
+	return show(r)
+}
+
+func (o options) judgeHost(ctx context.Context, bench benchmark) error {
+	r, err := bench.host(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return errors.Join(json.NewEncoder(os.Stdout).Encode(r), r.check())
+	}
+	return show(r)
+}
+
+func show(r results) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	r.table(w)
 	return errors.Join(w.Flush(), r.check())

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 	"time"
 )
 
@@ -94,6 +96,8 @@ func load(f *os.File) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A question touches few pages; whole huge ones would count as ours.
+	_ = unix.Madvise(mapped, unix.MADV_NOHUGEPAGE)
 	e := &Entry{Content: mapped[page:], meta: h.text.Meta, mapped: mapped}
 	if err := h.check(f, info, e.Content); err != nil {
 		e.Close()

@@ -12,6 +12,12 @@ type Memory interface {
 	ReadMem(p []byte, addr uint64) error
 }
 
+// lender is a Memory that need not copy what it has: an image's.
+type lender interface {
+	// Bytes returns n bytes from addr on, which nobody may change.
+	Bytes(addr uint64, n int) ([]byte, error)
+}
+
 // A Layout says at which addresses a kernel keeps its arrays.
 type Layout struct {
 	NumSyms, Names, TokenTable, TokenIndex, Offsets uint64
@@ -51,11 +57,19 @@ func span(mem Memory, name string, start, end uint64) ([]byte, error) {
 	if size := end - start; size == 0 || size > maxArray {
 		return nil, fmt.Errorf("%s: it can't lie from %#x to %#x", name, start, end)
 	}
-	p := make([]byte, end-start)
-	if err := mem.ReadMem(p, start); err != nil {
+	p, err := read(mem, start, int(end-start))
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return p, nil
+}
+
+func read(mem Memory, addr uint64, n int) ([]byte, error) {
+	if l, ok := mem.(lender); ok {
+		return l.Bytes(addr, n)
+	}
+	p := make([]byte, n)
+	return p, mem.ReadMem(p, addr)
 }
 
 func (d *decoder) readTokens(mem Memory, l Layout) error {
