@@ -91,7 +91,7 @@ func (o options) onKernel(ctx context.Context, t *tally, kernel, ktrap string, a
 	}
 	defer s.finish()
 	vm, err := lab.Boot(ctx, lab.Config{
-		Kernel: kernel, Init: ktrap, Files: files(all), Modules: []string{module},
+		Kernel: kernel, Init: ktrap, Files: files(all), Modules: modules,
 		BootTimeout: bootBound, Progress: os.Stderr,
 	})
 	if err != nil {
@@ -109,9 +109,10 @@ func (o options) onKernel(ctx context.Context, t *tally, kernel, ktrap string, a
 	t.say("%s  done after %.1fs", kernel, time.Since(start).Seconds())
 }
 
-// module is loaded in every machine, for tests of symbols outside the kernel
-// proper: it is small, needs no other, and all kernels have it.
-const module = "dummy"
+// modules are loaded in every machine, for tests of code outside the kernel
+// proper. All kernels have them, and they need no others: a small one, and one
+// with places of each kind that a kernel patches.
+var modules = []string{"dummy", "overlay"}
 
 func files(all []suite) []string {
 	var paths []string
