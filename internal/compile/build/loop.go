@@ -57,7 +57,7 @@ func (b *builder) forLoop(s *ast.ForStmt, label string) {
 	}
 	head, body := b.newBlock(), b.newBlock()
 	l := &loop{label: label, done: b.newBlock(), next: b.newBlock()}
-	turns, known := b.turns(s)
+	turns, known := b.turns(s, s.Cond)
 	if known && turns > maxTurns {
 		b.fail(s, diag.LoopBound, "the verifier walks through every turn", "a loop of %d turns is longer than %d", turns, maxTurns)
 	}
@@ -103,11 +103,18 @@ func (b *builder) count(limit ir.Reg, done *ir.Block) {
 	b.add(ir.Ins{Op: ir.Add, Wide: true, Dst: limit, A: ir.R(limit), B: ir.C(1)})
 }
 
-// turns counts those of `for i := C; i < C; i += C` whose body leaves i alone.
-func (b *builder) turns(s *ast.ForStmt) (n int64, known bool) {
-	cond, ok := s.Cond.(*ast.BinaryExpr)
+// turns counts those of `for i := C; i < C; i += C` whose body leaves i alone; a
+// further condition behind && may only end it sooner.
+func (b *builder) turns(s *ast.ForStmt, e ast.Expr) (n int64, known bool) {
+	cond, ok := e.(*ast.BinaryExpr)
 	if !ok {
 		return 0, false
+	}
+	if cond.Op == token.LAND {
+		if n, known = b.turns(s, ast.Unparen(cond.X)); known {
+			return n, known
+		}
+		return b.turns(s, ast.Unparen(cond.Y))
 	}
 	id, ok := ast.Unparen(cond.X).(*ast.Ident)
 	if !ok {

@@ -25,7 +25,7 @@ func (f *File) check() {
 	f.Kernel = btfgo.New(f.Env.BTF, f.Pkg, selectors(f.Syntax))
 	f.kernelNames(words)
 	conf := types.Config{
-		Importer: nothing{},
+		Importer: only{},
 		Sizes:    types.SizesFor("gc", "amd64"),
 		Error:    func(err error) { f.typeError(err.(types.Error)) },
 	}
@@ -33,10 +33,10 @@ func (f *File) check() {
 	_ = types.NewChecker(&conf, f.Fset, f.Pkg, f.Info).Files([]*ast.File{words, f.Syntax})
 }
 
-// nothing is an importer without packages: unsafe is the type checker's own.
-type nothing struct{}
+// only is an importer of the one package that a handler file may import.
+type only struct{}
 
-func (nothing) Import(path string) (*types.Package, error) { return types.NewPackage(path, path), nil }
+func (only) Import(string) (*types.Package, error) { return types.Unsafe, nil }
 
 // words parses the words, less those that the file declares itself or never calls.
 func (f *File) words() *ast.File {
