@@ -20,13 +20,13 @@ import (
 // which ascend. What is found by so many agreements can be nothing else.
 func Recover(image []byte, addr uint64) (Layout, error) {
 	err := errors.New("search for kallsyms: there is no table of symbols in this kernel (built without CONFIG_KALLSYMS?)")
-	for at := 0; ; at++ {
+	r := recovery{image: image, steps: len(image)/8 + maxSteps}
+	for at := 0; r.steps > 0; at++ {
 		next := bytes.Index(image[at:], []byte(digits))
 		if next < 0 {
 			return Layout{}, err
 		}
 		at += next
-		r := recovery{image: image}
 		if !r.findTokens(at) {
 			continue
 		}
@@ -34,7 +34,12 @@ func Recover(image []byte, addr uint64) (Layout, error) {
 			return r.layout(addr), nil
 		}
 	}
+	return Layout{}, errors.New("search for kallsyms: given up, as too much looks like a table of symbols")
 }
+
+// maxSteps bounds what an image that was made to mislead can cost: 0.1 s for
+// every 10 million. Real ones take up to a million.
+const maxSteps = 20e6
 
 const digits = "0\x001\x002\x003\x004\x005\x006\x007\x008\x009\x00"
 
@@ -42,6 +47,7 @@ const digits = "0\x001\x002\x003\x004\x005\x006\x007\x008\x009\x00"
 // in the order of the fields.
 type recovery struct {
 	image         []byte
+	steps         int // that may still be taken
 	tokens, index int
 	names, n      int
 	numSyms       int
@@ -92,6 +98,7 @@ func (r *recovery) findTokens(zero int) bool {
 		}
 		at += size + 1
 	}
+	r.steps -= 256 + (at-zero)/16
 	for _, align := range []int{2, 4, 8} {
 		r.index = (at + align - 1) &^ (align - 1)
 		if r.index+2*256 > len(r.image) {
@@ -132,8 +139,8 @@ func (r *recovery) indexed(starts []int) bool {
 // by the length of 256 names, and from there for the names.
 func (r *recovery) findNames() bool {
 	// Between the markers and the tokens there may be three bytes a symbol.
-	for at := r.tokens &^ 3; at >= max(0, r.tokens-maxArray); at -= 4 {
-		if r.word(at) == 0 && r.countMarks(at) > 1 && r.findNamesOf(at) {
+	for at := r.tokens &^ 3; at >= max(0, r.tokens-maxArray) && r.steps > 0; at -= 4 {
+		if r.steps--; r.word(at) == 0 && r.countMarks(at) > 1 && r.findNamesOf(at) {
 			return true
 		}
 	}
@@ -160,8 +167,10 @@ func (r *recovery) countMarks(at int) (n int) {
 // with names behind it that end where the markers begin.
 func (r *recovery) findNamesOf(marks int) bool {
 	most := r.countMarks(marks)
-	for at := marks - leastGroup; at >= max(0, marks-maxArray); at -= 4 {
+	r.steps -= most
+	for at := marks - leastGroup; at >= max(0, marks-maxArray) && r.steps > 0; at -= 4 {
 		n := int(r.word(at))
+		r.steps--
 		if n <= markEvery || (n-1)/markEvery >= most || n > (marks-at)/2 {
 			continue
 		}
@@ -178,10 +187,12 @@ func (r *recovery) findNamesOf(marks int) bool {
 // marked says whether n names from there on end at the markers and lie where
 // they say.
 func (r *recovery) marked(names, n, marks int) bool {
+	r.steps -= markEvery
 	first, _, err := walk(r.image[names:marks], markEvery+1)
 	if err != nil || first[1] != int(r.word(marks+4)) {
 		return false
 	}
+	r.steps -= n
 	starts, end, err := walk(r.image[names:marks], n)
 	if err != nil || (names+end+3)&^3 != marks && (names+end+7)&^7 != marks {
 		return false
@@ -197,6 +208,7 @@ func (r *recovery) marked(names, n, marks int) bool {
 // findOffsets tries both orders. Offsets that count from a base are followed by
 // it, the first of them lying at it.
 func (r *recovery) findOffsets() bool {
+	r.steps -= 3 * r.n
 	size := 4 * r.n
 	after := r.index + 2*256
 	before := (r.numSyms - 8 - size) &^ 7
