@@ -19,6 +19,10 @@ func (f *form) rename() {
 		f.name += f.hint()
 	}
 	switch f.op {
+	case x86asm.INT:
+		if f.opcode()[0] == 0xcc {
+			f.name, f.args = "int3", nil
+		}
 	case x86asm.PUSHFQ:
 		f.name = "pushf"
 	case x86asm.POPFQ:
@@ -38,7 +42,7 @@ func (f *form) rename() {
 			f.consume(0x66)
 		}
 	case x86asm.LSL, x86asm.LAR:
-		if r, ok := f.args[1].(x86asm.Reg); ok && f.dataSize == 64 {
+		if r, ok := f.args[1].(x86asm.Reg); ok && f.dataSize == 64 && width(r) == 4 {
 			f.args[1] = r + x86asm.RAX - x86asm.EAX
 		}
 	case x86asm.PUSH:

@@ -58,7 +58,10 @@ func floatSuffix(name string, bytes int) string {
 	if name[1] == 'i' {
 		return map[int]string{2: "s", 4: "l", 8: "ll"}[bytes]
 	}
-	return map[int]string{4: "s", 8: "l", 10: "t"}[bytes]
+	if bytes == 0 && (name == "fld" || name == "fstp") { // x86asm has no width for 10 bytes
+		return "t"
+	}
+	return map[int]string{4: "s", 8: "l"}[bytes]
 }
 
 // swapped: AT&T's assembler took fsubr for fsub, where the result goes to another
@@ -123,7 +126,7 @@ func (f *form) isShift() bool {
 // isSizeless reports whether the operation has one width, or hides it.
 func (f *form) isSizeless() bool {
 	if f.op == 0 {
-		return f.name == "lkgs" || strings.HasPrefix(f.name, "cl")
+		return f.name != "ptwrite"
 	}
 	switch f.op {
 	case x86asm.CALL, x86asm.JMP, x86asm.PUSH, x86asm.POP, x86asm.CMPXCHG8B, x86asm.CMPXCHG16B,

@@ -11,8 +11,10 @@
 // and its length follows from the opcode's place in two maps, which are written
 // as strings with a letter for the shape of the operands.
 //
-// Text comes from golang.org/x/arch, which is believed only where its length
-// agrees: it is wrong on endbr64 and some system instructions.
+// Operations and operands come from golang.org/x/arch, which is believed only
+// where its length agrees: it is wrong on endbr64 and some system instructions,
+// which are in tables of our own. They are written as objdump does. What nobody
+// can read is shown as bytes.
 //
 // arm64 needs no decoder for boundaries: each instruction is 4 bytes.
 package disasm

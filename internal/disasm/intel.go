@@ -59,15 +59,19 @@ var pointers = map[int]string{
 	10: "TBYTE PTR ", 16: "XMMWORD PTR ", 32: "YMMWORD PTR ", 64: "ZMMWORD PTR ",
 }
 
+func (f *form) wide() string {
+	switch {
+	case f.op == x86asm.LEA || f.name == "movabs":
+		return ""
+	case f.op == x86asm.CMPXCHG16B:
+		return "OWORD PTR "
+	}
+	return pointers[f.memBytes]
+}
+
 func (f *form) intelMem(i int, m memory) string {
 	var b strings.Builder
-	switch f.op {
-	case x86asm.LEA:
-	case x86asm.CMPXCHG16B:
-		b.WriteString("OWORD PTR ")
-	default:
-		b.WriteString(pointers[f.memBytes])
-	}
+	b.WriteString(f.wide())
 	seg := f.segment(i, m)
 	index := f.index(m)
 	if seg == 0 && m.Base == 0 && index == "" {

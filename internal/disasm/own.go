@@ -88,7 +88,7 @@ var bare = map[string]string{
 // operands in Intel's order:
 //
 //	G  the register of ModRM, E the other operand: as wide as the operation
-//	Gy Ey  the same, 32 or 64 bits    Ed Ew  32, 16    Rq Gq  64    Mb  a byte
+//	Gy Ey  the same, 32 or 64 bits    Ed Ew  32, 16    Rq Gq  64    Mb Mq  memory
 //	M  memory of a width that is not written
 //
 // A name that ends in * gets d or q for the width.
@@ -116,10 +116,10 @@ var grouped = map[string]string{
 	"f3 0fae/6m": "clrssbsy M", "f3 0fae/6r": "umonitor Rq",
 	"66 0fae/7m": "clflushopt Mb",
 	"0fb9m":      "ud1 G E", "0fb9r": "ud1 G E",
-	"0fc7/6m": "vmptrld M", "0fc7/6r": "rdrand E", "66 0fc7/6r": "rdrand E",
-	"66 0fc7/6m": "vmclear M",
-	"f3 0fc7/6m": "vmxon M", "f3 0fc7/6r": "senduipi Rq",
-	"0fc7/7m": "vmptrst M", "0fc7/7r": "rdseed E", "66 0fc7/7r": "rdseed E",
+	"0fc7/6m": "vmptrld Mq", "0fc7/6r": "rdrand E", "66 0fc7/6r": "rdrand E",
+	"66 0fc7/6m": "vmclear Mq",
+	"f3 0fc7/6m": "vmxon Mq", "f3 0fc7/6r": "senduipi Rq",
+	"0fc7/7m": "vmptrst Mq", "0fc7/7r": "rdseed E", "66 0fc7/7r": "rdseed E",
 	"f3 0fc7/7r": "rdpid Rq",
 	"0fffm":      "ud0 G E", "0fffr": "ud0 G E",
 }

@@ -62,10 +62,15 @@ func (f *form) repeatWord(b byte) string {
 	return "rep "
 }
 
+// isBranch reports whether f2 is "bnd": at jumps, calls and returns within a
+// level of privilege.
 func (f *form) isBranch() bool {
+	op := f.opcode()[0]
 	switch f.in.flowAMD64().Kind {
 	case Next, Stop:
 		return false
+	case Return:
+		return op == 0xc3 || op == 0xc2
 	}
 	return true
 }

@@ -48,8 +48,11 @@ func TestTextIsAsObjdumpWritesIt(t *testing.T) {
 		{"67 48 0f b9 3a", "ud1 (%edx),%rdi", "ud1 rdi,QWORD PTR [edx]"},
 		{"66 0f ae f1", "tpause %ecx", "tpause ecx"},
 		{"f2 0f 00 f0", "lkgs %eax", "lkgs eax"},
-		{"f3 0f c7 34 24", "vmxon (%rsp)", "vmxon [rsp]"},
+		{"f3 0f c7 34 24", "vmxon (%rsp)", "vmxon QWORD PTR [rsp]"},
 		{"66 0f ae 37", "clwb (%rdi)", "clwb BYTE PTR [rdi]"},
+		{"f3 48 0f ae e0", "ptwrite %rax", "ptwrite rax"},
+		{"f3 0f ae 20", "ptwritel (%rax)", "ptwrite DWORD PTR [rax]"},
+		{"a3 11 22 33 44 55 66 77 88", "movabs %eax,0x8877665544332211", "movabs ds:0x8877665544332211,eax"},
 		// Vectors.
 		{"c5 f8 77", "vzeroupper", "vzeroupper"},
 		{"c5 f9 d4 05 00 00 00 01", "vpaddq 0x1000000(%rip),%xmm0,%xmm0", "vpaddq xmm0,xmm0,XMMWORD PTR [rip+0x1000000]"},
