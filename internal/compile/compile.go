@@ -160,11 +160,15 @@ func (u *Unit) mapName(index int32) string {
 }
 
 // Emit writes the handler's program for t.
-func (h *Handler) Emit(t Target) (*object.Handler, error) {
+func (h *Handler) Emit(t Target) (*object.Handler, error) { return h.EmitWatched(t, nil) }
+
+// EmitWatched is Emit; watch, if not nil, is told what each pass leaves.
+func (h *Handler) EmitWatched(t Target, watch func(pass, text string)) (*object.Handler, error) {
 	if t.Arch == nil {
 		t.Arch = h.unit.file.Env.Arch
 	}
-	s := &state{f: h.ir.Clone(), target: t, args: h.args}
+	s := &state{f: h.ir.Clone(), target: t, args: h.args, watch: watch}
+	s.tell("checked")
 	run(late, s)
 	code, err := emit.Func(s.f, h.unit.mapName)
 	if err != nil {

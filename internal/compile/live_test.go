@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"ktrap/internal/btf"
 	"ktrap/internal/ledger"
@@ -55,6 +56,11 @@ func TestEveryKernelAcceptsTheCorpus(t *testing.T) {
 // open makes a unit's maps, and those of the ledger.
 func open(t testing.TB, u *Unit) map[string]*ebpf.Map {
 	t.Helper()
+	// Up to 5.10 maps count as locked memory (d5299b67dd59).
+	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all); err != nil {
+		t.Fatal(err)
+	}
 	kinds := map[object.MapKind]ebpf.MapType{
 		object.ArrayMap: ebpf.Array, object.HashMap: ebpf.Hash, object.PerCPUArray: ebpf.PerCPUArray, object.StackMap: ebpf.StackTrace,
 	}

@@ -11,7 +11,7 @@ type state struct {
 	f      *ir.Func
 	target lower.Target
 	args   lower.Args
-	watch  func(pass string, f *ir.Func) // sees what each pass leaves; may be nil
+	watch  func(pass, text string) // sees what each pass leaves; may be nil
 }
 
 // A pass rewrites state.f. The order of a table is checked by a test: what a pass
@@ -45,8 +45,12 @@ var late = []pass{
 func run(passes []pass, s *state) {
 	for _, p := range passes {
 		p.run(s)
-		if s.watch != nil {
-			s.watch(p.name, s.f)
-		}
+		s.tell(p.name)
+	}
+}
+
+func (s *state) tell(pass string) {
+	if s.watch != nil {
+		s.watch(pass, s.f.String())
 	}
 }
