@@ -33,10 +33,10 @@ func (f *File) checkLineHeader(at int64) error {
 	if r.uint(2) < 5 {
 		return nil
 	}
-	r.bytes(2)                                    // sizes of an address and a segment
-	r.uint(wide)                                  // the header's length
-	r.bytes(5)                                    // how lines and addresses advance
-	r.bytes(max(r.uint(1), 1) - 1)                // opcodes' lengths
+	r.bytes(2)                     // sizes of an address and a segment
+	r.uint(wide)                   // the header's length
+	r.bytes(5)                     // how lines and addresses advance
+	r.bytes(max(r.uint(1), 1) - 1) // opcodes' lengths
 	for _, table := range []string{"folders", "files"} {
 		if !r.skipTable(wide) {
 			return fmt.Errorf("line program at %#x, its %s: %w", at, table, errCut)
