@@ -81,7 +81,7 @@ func (f *form) nameHalves() {
 
 // consume marks the last prefix of a kind as shown by the name.
 func (f *form) consume(prefix x86asm.Prefix) {
-	for i, p := range slices.Backward(f.flags) {
+	for i, p := range slices.Backward(f.flags[:]) {
 		if p&0xff == prefix {
 			f.flags[i] |= x86asm.PrefixImplicit
 			return

@@ -11,7 +11,7 @@ import (
 // att writes the instruction in AT&T syntax.
 func (f *form) att() (op, args string) {
 	name := f.attName()
-	var operands []string
+	operands := make([]string, 0, len(f.args))
 	for i, arg := range f.args {
 		if text := f.attArg(i, arg); text != "" {
 			operands = append(operands, text+f.decoration(i, arg, "%"))

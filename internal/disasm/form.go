@@ -22,7 +22,7 @@ type form struct {
 	width    widths
 	dataSize int // bits
 	memBytes int // of the operand in memory
-	flags    []x86asm.Prefix
+	flags    x86asm.Prefixes
 	// Of EVEX: which parts of the result are written, what becomes of the others,
 	// and "{1to8}" for an operand in memory that is repeated.
 	mask      x86asm.Reg
@@ -49,11 +49,8 @@ func (in Inst) form() (*form, bool) {
 	}
 	f.op, f.name = x.Op, strings.ToLower(x.Op.String())
 	f.dataSize, f.memBytes = x.DataSize, x.MemBytes
-	for _, p := range x.Prefix {
-		if p != 0 {
-			f.flags = append(f.flags, p)
-		}
-	}
+	f.flags = x.Prefix
+	f.args = make([]x86asm.Arg, 0, len(x.Args))
 	for _, arg := range x.Args {
 		if arg != nil {
 			f.args = append(f.args, arg)

@@ -12,7 +12,7 @@ func (f *form) intel() (op, args string) {
 	if f.isImplied {
 		return f.name, ""
 	}
-	var operands []string
+	operands := make([]string, 0, len(f.args))
 	for i, arg := range f.args {
 		if text := f.intelArg(i, arg); text != "" {
 			operands = append(operands, text+f.decoration(i, arg, ""))

@@ -189,11 +189,8 @@ func compare(t *testing.T, some []function, syntax Syntax) {
 		if line.addr < resume {
 			continue // behind a fault of objdump's
 		}
-		in, err := Inst{}, ErrUndefined
-		n, err := Length(all[line.addr:])
-		if err == nil {
-			in = Inst{Addr: line.addr, Bytes: all[line.addr:][:n]}
-		}
+		n, _ := Length(all[line.addr:])
+		in := Inst{Addr: line.addr, Bytes: all[line.addr:][:n]}
 		total++
 		if why := differ(line, in, syntax); why != "" && !isObjdumpsFault(line, in) {
 			t.Errorf("% x: %s: %s", line.code, line.text, why)

@@ -57,5 +57,3 @@ func width(r x86asm.Reg) int {
 	}
 	return 0
 }
-
-func isSegment(r x86asm.Reg) bool { return r >= x86asm.ES && r <= x86asm.GS }

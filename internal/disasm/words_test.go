@@ -2,7 +2,10 @@ package disasm
 
 import (
 	"encoding/binary"
+	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -57,6 +60,26 @@ func TestTextOfARM64IsAsObjdumpWritesIt(t *testing.T) {
 	} {
 		if got := arm64(at, c.word)[0].String(); got != c.want {
 			t.Errorf("%08x is %q, want %q", c.word, got, c.want)
+		}
+	}
+}
+
+// Each line of the file is the first use of an operation in the text of Debian's
+// 6.12.117, with objdump 2.40's text.
+func TestTextOfARM64AgreesWithObjdump(t *testing.T) {
+	file, err := os.ReadFile("testdata/objdump-2.40-arm64.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(file)) {
+		var addr uint64
+		var word uint32
+		if _, err := fmt.Sscanf(line, "%x %x", &addr, &word); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		want := strings.SplitN(strings.TrimSpace(line), " ", 3)[2]
+		if got := arm64(addr, word)[0].String(); got != want {
+			t.Errorf("%08x at %#x is %q, want %q", word, addr, got, want)
 		}
 	}
 }
