@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 
 	"ktrap/internal/index"
@@ -87,17 +86,19 @@ func (im *Image) store() error {
 	if err != nil {
 		return err
 	}
-	meta, content, sum := indexed{Bare: im.bare()}, im.data, uint32(0)
+	meta, content := indexed{Bare: im.bare()}, im.data
 	if meta.Bare {
-		content, sum = nil, crc32.ChecksumIEEE(fmt.Append(nil, im.path, im.info.Size(), im.info.ModTime()))
-	} else {
-		sum = index.Sum(content)
+		content = nil
+	}
+	sum := index.Sum(content)
+	name := im.entryName(sum)
+	if meta.Bare {
+		name = im.entryName(index.Sum(fmt.Append(nil, im.path, im.info.Size(), im.info.ModTime())))
 	}
 	if meta.Layout, err = im.layout(); err != nil {
 		meta.NoSymbols = err.Error()
 	}
-	name := im.entryName(sum)
-	if err := x.Store(name+index.Ending, meta, content); err != nil {
+	if err := x.Store(name+index.Ending, meta, content, sum); err != nil {
 		return err
 	}
 	im.name = name

@@ -59,7 +59,8 @@ func (im *Image) storePatches(t *patch.Table) {
 	}
 	x, err := index.Open(im.options.Cache)
 	if err == nil {
-		err = x.Store(im.name+patchesEnding, nil, t.Encode())
+		data := t.Encode()
+		err = x.Store(im.name+patchesEnding, nil, data, index.Sum(data))
 	}
 	if err != nil {
 		im.warn(err)

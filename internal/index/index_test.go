@@ -36,7 +36,7 @@ func opened(t *testing.T) Index {
 func stored(t *testing.T) (x Index, path string) {
 	t.Helper()
 	x = opened(t)
-	if err := x.Store("a.kernel", told{"hello"}, content()); err != nil {
+	if err := x.Store("a.kernel", told{"hello"}, content(), Sum(content())); err != nil {
 		t.Fatal(err)
 	}
 	return x, x.path("a.kernel")
@@ -45,7 +45,7 @@ func stored(t *testing.T) (x Index, path string) {
 func TestAnEntryIsReadAsItWasStored(t *testing.T) {
 	for name, content := range map[string][]byte{"some": content(), "none": nil, "zeros": make([]byte, 3*page)} {
 		x := opened(t)
-		if err := x.Store("a.kernel", told{name}, content); err != nil {
+		if err := x.Store("a.kernel", told{name}, content, Sum(content)); err != nil {
 			t.Fatal(err)
 		}
 		e, err := x.Load("a.kernel")
@@ -183,7 +183,7 @@ func TestTheIndexIsBoundedAndDropsWhatWasNotUsedForLongest(t *testing.T) {
 	x := opened(t)
 	now := time.Now()
 	for i, name := range []string{"old", "older", "new"} {
-		if err := errors.Join(x.store(name+".kernel", nil, content()), x.store(name+".patches", nil, content())); err != nil {
+		if err := errors.Join(x.store(name+".kernel", nil, content(), Sum(content())), x.store(name+".patches", nil, content(), Sum(content()))); err != nil {
 			t.Fatal(err)
 		}
 		used := now.Add(-time.Duration([]int{2, 3, 1}[i]) * time.Hour)
@@ -224,7 +224,7 @@ func TestManyMayWriteAndReadAtOnce(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for range 10 {
-				if err := x.Store("a.kernel", told{"hello"}, content()); err != nil {
+				if err := x.Store("a.kernel", told{"hello"}, content(), Sum(content())); err != nil {
 					t.Error(err)
 				}
 				e, err := x.Load("a.kernel")
@@ -247,7 +247,7 @@ func TestAFolderThatCantBeWrittenIsAnErrorThatNamesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "write " + file + "/images/a.kernel: not a directory"
-	if err := x.Store("a.kernel", nil, nil); err == nil || err.Error() != want {
+	if err := x.Store("a.kernel", nil, nil, 0); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// Store writes an entry in the place of one that there may be, and then drops
-// what was not used for longest, where the whole has become too large.
-func (x Index) Store(name string, meta any, content []byte) error {
-	if err := x.store(name, meta, content); err != nil {
+// Store writes an entry, whose content has that Sum, in the place of one that
+// there may be, and then drops what was not used for longest, where the whole has
+// become too large.
+func (x Index) Store(name string, meta any, content []byte, sum uint32) error {
+	if err := x.store(name, meta, content, sum); err != nil {
 		var path *os.PathError // names a file that is gone
 		if errors.As(err, &path) {
 			err = path.Err
@@ -23,9 +24,9 @@ func (x Index) Store(name string, meta any, content []byte) error {
 	return x.prune(maxBytes)
 }
 
-func (x Index) store(name string, meta any, content []byte) error {
+func (x Index) store(name string, meta any, content []byte, sum uint32) error {
 	h := header{
-		size: uint64(len(content)), sum: Sum(content),
+		size: uint64(len(content)), sum: sum,
 		written: time.Now().Truncate(grain),
 		text:    headerText{Boot: bootID()},
 	}
