@@ -43,6 +43,9 @@ func (b *builder) add(e Entry) {
 	b.entries[e.Kind] = append(b.entries[e.Kind], e)
 }
 
+// expect makes room for n entries more.
+func (b *builder) expect(k Kind, n int) { b.entries[k] = slices.Grow(b.entries[k], n) }
+
 // table encodes the entries; those too far from the rest to be of the same
 // kernel, of which a damaged image may tell, are left out.
 func (b *builder) table() *Table {
@@ -52,7 +55,9 @@ func (b *builder) table() *Table {
 	le.PutUint64(data[len(magic):], base)
 	for k := range kinds {
 		entries := slices.DeleteFunc(b.entries[k], func(e Entry) bool { return e.Addr-base > math.MaxUint32 })
-		slices.SortStableFunc(entries, func(x, y Entry) int { return cmp.Compare(x.Addr, y.Addr) })
+		if !slices.IsSortedFunc(entries, byAddr) {
+			slices.SortStableFunc(entries, byAddr)
+		}
 		p := data[len(magic)+8+int(k)*partSize:]
 		if b.present[k] {
 			le.PutUint32(p, 1)
@@ -61,6 +66,7 @@ func (b *builder) table() *Table {
 		le.PutUint32(p[4:], uint32(len(entries)))
 		le.PutUint32(p[8:], uint32(len(data)))
 		le.PutUint32(p[12:], size)
+		data = slices.Grow(data, len(entries)*longSize)
 		for _, e := range entries {
 			data = appendRecord(data, e, base, size != 0)
 		}
@@ -72,6 +78,8 @@ func (b *builder) table() *Table {
 	return t
 }
 
+func byAddr(x, y Entry) int { return cmp.Compare(x.Addr, y.Addr) }
+
 // base is 2 GB below the lowest entry of the kind that has most, so that what
 // entries point at is in reach on both sides.
 func (b *builder) base() uint64 {
@@ -79,7 +87,7 @@ func (b *builder) base() uint64 {
 	for _, entries := range b.entries {
 		if len(entries) > most {
 			most = len(entries)
-			lowest = slices.MinFunc(entries, func(x, y Entry) int { return cmp.Compare(x.Addr, y.Addr) }).Addr
+			lowest = slices.MinFunc(entries, byAddr).Addr
 		}
 	}
 	return lowest - 1<<31

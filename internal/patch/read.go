@@ -112,6 +112,9 @@ func (r *reader) entries(f *format, raw []byte, addr uint64) error {
 		return err
 	}
 	r.present[f.kind] = true
+	if r.Within == (Range{}) {
+		r.expect(f.kind, len(raw)/stride)
+	}
 	r.early = f.kind == Bug && r.namesFromStart(raw, addr, stride)
 	for at := 0; at+stride <= len(raw); at += stride {
 		e := f.decode(record{addr + uint64(at), raw[at : at+stride]})
@@ -149,10 +152,13 @@ func (r *reader) stride(f *format, raw []byte, addr uint64) (int, error) {
 	return best, nil
 }
 
-// share is how many of the entries are in text; all if there are none.
+// share is how many of the entries are in text, going by a part of a long table;
+// all if there are none.
 func (r *reader) share(f *format, raw []byte, addr uint64, stride int) float64 {
+	const looked = 1000 // entries, or up to twice as many
 	good, all := 0, 0
-	for at := 0; at < len(raw); at += stride {
+	step := stride * max(1, len(raw)/stride/looked)
+	for at := 0; at < len(raw); at += step {
 		e := f.decode(record{addr + uint64(at), raw[at : at+stride]})
 		switch {
 		case e.Addr == 0:
