@@ -79,7 +79,7 @@ func TestLengthKnowsTheCornersOfTheEncoding(t *testing.T) {
 // Each line of the file is one encoding out of Debian's kernels 5.10, 6.1, 6.12
 // and 7.3 (an opcode with its prefixes; for groups, with its ModRM kind), cut by
 // objdump 2.40, and objdump's text; without its merged "9b db e3".
-func TestLengthAgreesWithObjdump(t *testing.T) {
+func TestLengthAndTextAgreeWithObjdump(t *testing.T) {
 	file, err := os.ReadFile("testdata/objdump-2.40.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +89,14 @@ func TestLengthAgreesWithObjdump(t *testing.T) {
 		want := len(code) / 2
 		if got, err := Length(fromHex(t, code+strings.Repeat("cc", 16))); got != want {
 			t.Errorf("Length(%s) = %d, %v; want %d: %s", code, got, err, want, text)
+		}
+		in := Inst{Bytes: fromHex(t, code)}
+		if in.Flow(nil).Target != 0 {
+			continue // the file does not say where the instruction was
+		}
+		text, _, _ = strings.Cut(text, " #")
+		if got := in.String(); got != text {
+			t.Errorf("%s is %q, want %q", code, got, text)
 		}
 	}
 }
