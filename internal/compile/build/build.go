@@ -20,7 +20,7 @@ import (
 
 // Handler builds the IR of one handler. Mistakes are noted in s.File.
 func Handler(s *Shared, h *front.Handler) *ir.Func {
-	b := &builder{Shared: s, handler: h, f: &ir.Func{Name: h.Decl.Name.Name}, vars: map[*types.Var]place{}}
+	b := &builder{Shared: s, handler: h, f: ir.New(h.Decl.Name.Name), vars: map[*types.Var]place{}}
 	b.exit = b.newBlock()
 	b.cur = b.newBlock()
 	b.f.Blocks = []*ir.Block{b.cur}

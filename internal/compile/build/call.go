@@ -195,7 +195,7 @@ func (b *builder) body(fn *types.Func, decl *ast.FuncDecl, args []place) []place
 	f := &frame{fn: fn, done: b.newBlock()}
 	sig := fn.Type().(*types.Signature)
 	for i := range args {
-		b.bindParam(decl, sig.Params().At(i), args[i])
+		b.bindValue(decl.Name, sig.Params().At(i), args[i])
 	}
 	for i := range sig.Results().Len() {
 		f.results = append(f.results, b.result(decl, sig.Results().At(i)))
@@ -206,16 +206,6 @@ func (b *builder) body(fn *types.Func, decl *ast.FuncDecl, args []place) []place
 	b.jump(f.done)
 	b.start(f.done)
 	return f.results
-}
-
-func (b *builder) bindParam(decl *ast.FuncDecl, v *types.Var, arg place) {
-	if arg.space == inReg {
-		b.bind(v, ir.R(arg.reg))
-		return
-	}
-	p := b.local(decl.Name, v.Type(), arg.size)
-	b.copyPlace(decl.Name, arg, p)
-	b.vars[v] = p
 }
 
 // result is where a function leaves a result; a named one begins as zero.

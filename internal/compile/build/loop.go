@@ -285,10 +285,10 @@ func (b *builder) ranged(s *ast.RangeStmt, label string, n number, bound ir.Oper
 	b.branch(n.cond(ir.Lt), n.wide(), ir.R(at), bound, body, l.done)
 	b.start(body)
 	if s.Key != nil {
-		b.assignValue(s.Key, ir.R(at))
+		b.assignValue(s.Key, place{space: inReg, typ: b.typeOf(s.Key), reg: at})
 	}
 	if s.Value != nil {
-		b.assignValue(s.Value, b.load(b.ranging(array, at)))
+		b.assignValue(s.Value, b.ranging(array, at))
 	}
 	b.push(l)
 	b.stmt(s.Body)

@@ -202,7 +202,7 @@ func (b *builder) assignOne(lhs, rhs ast.Expr) {
 		}
 	}
 	if t, key, ok := b.tableIndex(lhs); ok {
-		b.put(lhs, t, key, rhs)
+		b.put(t, key, rhs)
 		return
 	}
 	p, ok := b.place(lhs)
@@ -218,44 +218,64 @@ func (b *builder) assignOne(lhs, rhs ast.Expr) {
 		b.fail(lhs, diag.KernelWrite, "", "a handler reads the kernel and never writes to it")
 		return
 	}
+	if _, ok := ast.Unparen(rhs).(*ast.CompositeLit); ok {
+		b.copyPlace(lhs, b.copied(rhs), p) // its parts may read what is assigned
+		return
+	}
 	b.copyTo(rhs, p)
 }
 
 // parallel writes a, b = b, a: all values first.
 func (b *builder) parallel(s *ast.AssignStmt) {
-	values := make([]ir.Operand, len(s.Rhs))
+	values := make([]place, len(s.Rhs))
 	for i, e := range s.Rhs {
-		if _, ok := scalar(b.typeOf(e)); !ok {
-			b.fail(e, diag.NotGoHere, "assign them one by one", "only scalars are assigned several at once")
-			return
-		}
-		x := b.reg()
-		b.move(x, b.expr(e))
-		values[i] = ir.R(x)
+		values[i] = b.copied(e)
 	}
 	for i, lhs := range s.Lhs {
 		b.assignValue(lhs, values[i])
 	}
 }
 
-// assignValue assigns a scalar that is already computed.
-func (b *builder) assignValue(lhs ast.Expr, x ir.Operand) {
+// copied is the value of e in a register or memory that nothing else writes.
+func (b *builder) copied(e ast.Expr) place {
+	t := b.typeOf(e)
+	if _, ok := scalar(t); ok {
+		return b.tag(e)
+	}
+	p := b.ownTemp(t, b.bound(e))
+	b.copyTo(e, p)
+	return p
+}
+
+// assignValue assigns a value that is already computed.
+func (b *builder) assignValue(lhs ast.Expr, v place) {
 	if id, ok := lhs.(*ast.Ident); ok {
 		if id.Name == "_" {
 			return
 		}
-		if v, isNew := b.Info.Defs[id].(*types.Var); isNew {
-			b.bind(v, x)
+		if to, isNew := b.Info.Defs[id].(*types.Var); isNew {
+			b.bindValue(id, to, v)
 			return
 		}
 	}
 	if t, key, ok := b.tableIndex(lhs); ok {
-		b.putValue(t, key, x)
+		b.putValue(t, key, v)
 		return
 	}
-	if p, ok := b.place(lhs); ok {
-		b.assign(lhs, p, x)
+	if to, ok := b.place(lhs); ok {
+		b.copyPlace(lhs, v, to)
 	}
+}
+
+// bindValue makes a variable of a function that holds v.
+func (b *builder) bindValue(at ast.Node, to *types.Var, v place) {
+	if _, ok := scalar(to.Type()); ok {
+		b.bind(to, b.load(v))
+		return
+	}
+	p := b.local(at, to.Type(), v.size)
+	b.copyPlace(at, v, p)
+	b.vars[to] = p
 }
 
 // defineFrom writes v, ok := m[k] and a, b := f().
@@ -263,11 +283,7 @@ func (b *builder) defineFrom(lhs []ast.Expr, rhs ast.Expr) {
 	rhs = ast.Unparen(rhs)
 	if call, ok := rhs.(*ast.CallExpr); ok {
 		for i, p := range b.inline(call) {
-			if _, ok := scalar(p.typ); !ok {
-				b.fail(lhs[i], diag.NotGoHere, "", "only scalars are assigned several at once")
-				return
-			}
-			b.assignValue(lhs[i], b.load(p))
+			b.assignValue(lhs[i], p)
 		}
 		return
 	}

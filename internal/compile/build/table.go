@@ -110,41 +110,35 @@ func (b *builder) entry(t *table, key ir.Operand) (value place, found ir.Operand
 // commaOk writes v, ok := m[k].
 func (b *builder) commaOk(lhs []ast.Expr, t *table, key ast.Expr) {
 	value, found := b.entry(t, b.key(t, key))
-	if value.space == inReg {
-		b.assignValue(lhs[0], ir.R(value.reg))
-	} else if id, ok := lhs[0].(*ast.Ident); ok && id.Name != "_" {
-		b.keep(id, value)
-	}
-	b.assignValue(lhs[1], found)
+	b.assignValue(lhs[0], value)
+	b.assignValue(lhs[1], place{space: inReg, typ: types.Typ[types.Bool], reg: found.Reg})
 }
 
-// keep assigns a struct to a variable that may be new.
-func (b *builder) keep(id *ast.Ident, value place) {
-	v, isNew := b.Info.Defs[id].(*types.Var)
-	if isNew {
-		b.vars[v] = b.local(id, v.Type(), value.size)
-	}
-	if p, ok := b.identPlace(id); ok {
-		b.copyPlace(id, value, p)
-	}
-}
-
-// put writes m[k] = v.
-func (b *builder) put(at ast.Expr, t *table, key, value ast.Expr) {
+// put writes m[k] = v: the value first, as Go may have it.
+func (b *builder) put(t *table, key, value ast.Expr) {
 	if _, ok := scalar(t.val); ok {
-		x := b.held(b.expr(value))
-		b.putValue(t, key, x)
+		b.putValue(t, key, b.tag(value))
 		return
 	}
 	v := b.ownTemp(t.val, 0)
 	b.copyTo(value, v)
-	b.update4(t, b.key(t, key), v.base, 0)
+	b.set(t, b.key(t, key), v.base)
 }
 
-// putValue writes m[k] = x.
-func (b *builder) putValue(t *table, key ast.Expr, x ir.Operand) {
-	b.update4(t, b.key(t, key), b.cell(t, x), 0)
+// putValue writes m[k] = v, which is computed.
+func (b *builder) putValue(t *table, key ast.Expr, v place) {
+	k := b.key(t, key)
+	if v.space == inReg {
+		b.set(t, k, b.cell(t, ir.R(v.reg)))
+		return
+	}
+	to := b.ownTemp(t.val, 0)
+	b.copyPlace(key, v, to)
+	b.set(t, k, to.base)
 }
+
+// set is BPF_MAP_UPDATE_ELEM of an entry, new or not.
+func (b *builder) set(t *table, key, value ir.Operand) { b.insert(t, key, value, 0) }
 
 // cell puts a scalar where a helper can take its address.
 func (b *builder) cell(t *table, x ir.Operand) ir.Operand {
@@ -154,7 +148,7 @@ func (b *builder) cell(t *table, x ir.Operand) ir.Operand {
 	return slot
 }
 
-func (b *builder) update4(t *table, key, value ir.Operand, flags int64) ir.Operand {
+func (b *builder) insert(t *table, key, value ir.Operand, flags int64) ir.Operand {
 	return b.call(int32(asm.FnMapUpdateElem), false, mapRef(t), key, value, ir.C(flags))
 }
 
@@ -178,7 +172,7 @@ func (b *builder) updateEntry(lhs ast.Expr, t *table, key ast.Expr, op token.Tok
 	}
 	old, _ := b.entry(t, k)
 	x := b.combine(op, n, ir.R(old.reg), y, rhs)
-	b.update4(t, k, b.cell(t, x), 0)
+	b.insert(t, k, b.cell(t, x), 0)
 }
 
 func (b *builder) sum(t *table, n number, key, y ir.Operand) {
@@ -193,7 +187,7 @@ func (b *builder) sum(t *table, n number, key, y ir.Operand) {
 	b.add(ir.Ins{Op: ir.Atomic, A: ir.R(entry), B: y, Size: int32(n.bits / 8)})
 	b.jump(done)
 	b.start(insert)
-	r := b.update4(t, key, b.cell(t, y), noExist)
+	r := b.insert(t, key, b.cell(t, y), noExist)
 	b.branch(ir.Eq, true, r, ir.C(0), done, again)
 	b.start(again)
 	look(done)

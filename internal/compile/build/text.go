@@ -155,17 +155,17 @@ func (b *builder) copyTo(e ast.Expr, p place) {
 func (b *builder) storeText(p place, text string) {
 	bytes := make([]byte, p.size+8)
 	copy(bytes[:p.size-1], text)
-	b.chunks(p.base, p.off, p.size, func(at, n int32) {
+	chunks(p.size, func(at, n int32) {
 		b.store(p.base, p.off+at, n, ir.C(int64(binary.LittleEndian.Uint64(bytes[at:])<<(64-8*n)>>(64-8*n))))
-	})
+	}, p)
 }
 
-// chunks cuts size bytes at base+off into aligned words.
-func (b *builder) chunks(base ir.Operand, off int32, size int, f func(at, n int32)) {
+// chunks cuts size bytes of one or two places into words that are aligned in each.
+func chunks(size int, f func(at, n int32), places ...place) {
 	at := int32(0)
 	for left := int32(size); left > 0; {
 		n := int32(8)
-		for n > left || (off+at+int32(base.Imm))%n != 0 {
+		for n > left || !aligned(places, at, n) {
 			n /= 2
 		}
 		f(at, n)
@@ -174,9 +174,18 @@ func (b *builder) chunks(base ir.Operand, off int32, size int, f func(at, n int3
 	}
 }
 
+func aligned(places []place, at, n int32) bool {
+	for _, p := range places {
+		if (p.off+at+int32(p.base.Imm))%n != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // clear zeroes a place of our own.
 func (b *builder) clear(p place) {
-	b.chunks(p.base, p.off, p.size, func(at, n int32) { b.store(p.base, p.off+at, n, ir.C(0)) })
+	chunks(p.size, func(at, n int32) { b.store(p.base, p.off+at, n, ir.C(0)) }, p)
 }
 
 func isString(t types.Type) bool {
@@ -184,11 +193,12 @@ func isString(t types.Type) bool {
 	return ok && u.Info()&types.IsString != 0
 }
 
-// copyPlace copies a value that is memory.
+// copyPlace copies a value.
 func (b *builder) copyPlace(at ast.Node, from, to place) {
+	_, isScalar := scalar(to.typ)
 	switch {
-	case from.space == inReg:
-		b.assign(at, to, ir.R(from.reg))
+	case isScalar:
+		b.assign(at, to, b.load(from))
 	case isString(to.typ):
 		b.copyText(from, to)
 	case from.space == inOwn:
@@ -199,11 +209,11 @@ func (b *builder) copyPlace(at ast.Node, from, to place) {
 }
 
 func (b *builder) copyOwn(from, to place, n int) {
-	b.chunks(to.base, to.off|from.off, n, func(at, n int32) {
+	chunks(n, func(at, n int32) {
 		x := b.reg()
 		b.add(ir.Ins{Op: ir.Load, Dst: x, A: from.base, Off: from.off + at, Size: n})
 		b.store(to.base, to.off+at, n, ir.R(x))
-	})
+	}, from, to)
 }
 
 // fetch reads n bytes of the kernel's or the process's memory.
@@ -299,10 +309,10 @@ func (b *builder) equalText(p place, text string, yes, no *ir.Block) {
 	}
 	bytes := make([]byte, n+8)
 	copy(bytes, text)
-	b.chunks(p.base, p.off, n, func(at, n int32) {
+	chunks(n, func(at, n int32) {
 		want := int64(binary.LittleEndian.Uint64(bytes[at:]) << (64 - 8*n) >> (64 - 8*n))
 		b.same(p, at, n, ir.C(want), no)
-	})
+	}, p)
 	b.jump(yes)
 }
 
@@ -330,11 +340,11 @@ func (b *builder) equal(at ast.Node, p place, e ast.Expr, yes, no *ir.Block) {
 	if q.size > p.size {
 		p, q = q, p
 	}
-	b.chunks(p.base, p.off|q.off, q.size, func(at, n int32) {
+	chunks(q.size, func(at, n int32) {
 		x := b.reg()
 		b.add(ir.Ins{Op: ir.Load, Dst: x, A: q.base, Off: q.off + at, Size: n})
 		b.same(p, at, n, ir.R(x), no)
-	})
+	}, p, q)
 	if p.size > q.size {
 		b.same(p, int32(q.size), 1, ir.C(0), no)
 	}

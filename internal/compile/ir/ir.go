@@ -179,11 +179,11 @@ func (o Operand) Plus(n int64) Operand {
 	return o
 }
 
+// New is a function without blocks.
+func New(name string) *Func { return &Func{Name: name, Regs: make([]Info, 1)} }
+
 // NewReg adds a register.
 func (f *Func) NewReg(i Info) Reg {
-	if len(f.Regs) == 0 {
-		f.Regs = append(f.Regs, Info{})
-	}
 	f.Regs = append(f.Regs, i)
 	return Reg(len(f.Regs) - 1)
 }
