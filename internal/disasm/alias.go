@@ -9,11 +9,7 @@ import (
 // rename gives an instruction the name by which both syntaxes call it.
 func (f *form) rename() {
 	if f.isString() {
-		f.name = f.name[:len(f.name)-1] // movsb: the operands show the width
-		f.memBytes = f.dataSize / 8
-		if op := f.opcode()[0]; op&1 == 0 || op == 0xd7 {
-			f.memBytes = 1
-		}
+		f.nameString()
 	}
 	if f.in.flowAMD64().Kind == CondJump {
 		f.name += f.hint()
@@ -53,6 +49,15 @@ func (f *form) rename() {
 		f.consume(0x48)
 	case x86asm.PCLMULQDQ, x86asm.VPCLMULQDQ:
 		f.nameHalves()
+	}
+}
+
+// nameString calls movsb movs: the operands show the width.
+func (f *form) nameString() {
+	f.name = f.name[:len(f.name)-1]
+	f.memBytes = f.dataSize / 8
+	if op := f.opcode()[0]; op&1 == 0 || op == 0xd7 {
+		f.memBytes = 1
 	}
 }
 

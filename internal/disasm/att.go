@@ -49,7 +49,7 @@ func (f *form) attArg(i int, arg x86asm.Arg) string {
 	case x86asm.Rel:
 		return fmt.Sprintf("%#x", f.in.End()+uint64(arg))
 	case x86asm.Mem:
-		return f.attMem(i, f.memory(arg))
+		return f.attMem(f.memory(arg))
 	}
 	return ""
 }
@@ -70,6 +70,7 @@ func (f *form) keepsOrder() bool {
 	return f.isImplied || f.op == x86asm.ENTER
 }
 
+// isPort reports whether %dx is a port, which looks like memory.
 func (f *form) isPort() bool {
 	op := f.opcode()[0]
 	return op >= 0xec && op <= 0xef && !f.layout.vector || op >= 0x6c && op <= 0x6f && f.isString()
@@ -80,9 +81,9 @@ func (f *form) isShiftByOne() bool {
 	return !f.layout.vector && f.opcode()[0]&^1 == 0xd0
 }
 
-func (f *form) attMem(i int, m memory) string {
+func (f *form) attMem(m memory) string {
 	var b strings.Builder
-	if seg := f.segment(i, m); seg != 0 {
+	if seg := f.segment(m); seg != 0 {
 		b.WriteString("%" + register(seg) + ":")
 	}
 	index := f.index(m)

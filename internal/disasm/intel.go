@@ -49,7 +49,7 @@ func (f *form) intelArg(i int, arg x86asm.Arg) string {
 	case x86asm.Rel:
 		return fmt.Sprintf("%#x", f.in.End()+uint64(arg))
 	case x86asm.Mem:
-		return f.intelMem(i, f.memory(arg))
+		return f.intelMem(f.memory(arg))
 	}
 	return ""
 }
@@ -59,6 +59,7 @@ var pointers = map[int]string{
 	10: "TBYTE PTR ", 16: "XMMWORD PTR ", 32: "YMMWORD PTR ", 64: "ZMMWORD PTR ",
 }
 
+// wide says how much the operand in memory is of.
 func (f *form) wide() string {
 	switch {
 	case f.op == x86asm.LEA || f.name == "movabs":
@@ -69,10 +70,10 @@ func (f *form) wide() string {
 	return pointers[f.memBytes]
 }
 
-func (f *form) intelMem(i int, m memory) string {
+func (f *form) intelMem(m memory) string {
 	var b strings.Builder
 	b.WriteString(f.wide())
-	seg := f.segment(i, m)
+	seg := f.segment(m)
 	index := f.index(m)
 	if seg == 0 && m.Base == 0 && index == "" {
 		seg = x86asm.DS

@@ -13,16 +13,13 @@ func (f *form) prefixWords() string {
 }
 
 func (f *form) prefixWord(i int, b byte, hasMem bool) string {
-	implicit := i < len(f.flags) && f.flags[i]&x86asm.PrefixImplicit != 0
+	implicit := f.op == 0 || i < len(f.flags) && f.flags[i]&x86asm.PrefixImplicit != 0
 	switch {
 	case b == 0xf0:
 		return "lock "
-	case b&0xf0 == 0x40:
-		if implicit || f.op == 0 {
-			return ""
-		}
+	case b&0xf0 == 0x40 && !implicit:
 		return rexWord(b)
-	case b == 0x66 && !implicit && f.op != 0:
+	case b == 0x66 && !implicit:
 		return "data16 "
 	case b == 0x67 && !hasMem:
 		return "addr32 "
@@ -50,8 +47,6 @@ func rexWord(b byte) string {
 // repeatWord is what f2 and f3 mean, if they are no part of the opcode.
 func (f *form) repeatWord(b byte) string {
 	switch op := f.opcode()[0]; {
-	case f.op == 0:
-		return ""
 	case b == 0xf2 && f.isBranch():
 		return "bnd "
 	case b == 0xf2:
@@ -114,7 +109,7 @@ func (f *form) lastSegment() int {
 
 // segment is the one that an operand in memory shows: in 64-bit mode only %fs
 // and %gs mean anything, but string operations show theirs.
-func (f *form) segment(i int, m memory) x86asm.Reg {
+func (f *form) segment(m memory) x86asm.Reg {
 	if m.Base == x86asm.RDI && f.isString() || m.Base == x86asm.EDI && f.isString() {
 		return x86asm.ES
 	}

@@ -86,6 +86,7 @@ func TestTextNamesWhatOperandsMean(t *testing.T) {
 			0xffffffff81000100: "memcpy+0x10",
 			0xffffffff82000007: "jiffies",
 			0xffffffff81cd0000: "handler",
+			0x1fbc0:            "current_task",
 		}[addr]
 		return text, ok
 	}
@@ -99,6 +100,9 @@ func TestTextNamesWhatOperandsMean(t *testing.T) {
 		{"c7 c7 56 34 12 82", "mov $0x82123456,%edi"},
 		{"48 c7 05 fc ff ff 00 00 00 cd 81", "movq $0xffffffff81cd0000,0xfffffc(%rip) # 0xffffffff82000007 <jiffies> <handler>"},
 		{"48 8b 04 d5 00 00 cd 81", "mov -0x7e330000(,%rdx,8),%rax # 0xffffffff81cd0000 <handler>"},
+		{"65 48 8b 04 25 c0 fb 01 00", "mov %gs:0x1fbc0,%rax <current_task>"},
+		{"65 48 8b 05 b9 fb 01 7f", "mov %gs:0x7f01fbb9(%rip),%rax # 0x1fbc1"},
+		{"48 8b 04 25 c0 fb 01 00", "mov 0x1fbc0,%rax"},
 		{"48 8b 80 00 00 cd 81", "mov -0x7e330000(%rax),%rax"},
 	} {
 		in := Inst{Addr: at, Bytes: fromHex(t, c.code)}
