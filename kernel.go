@@ -81,6 +81,9 @@ func ofImage(image *symbols.Image) (*Kernel, error) {
 	}, nil
 }
 
+// Symbols answers for the kernel's names and addresses, until Close.
+func (k *Kernel) Symbols() symbols.Kernel { return k.symbols }
+
 // Close lets go of what was opened. Nothing may be asked after it.
 func (k *Kernel) Close() error { return k.symbols.Close() }
 

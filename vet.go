@@ -16,29 +16,46 @@ type wanted struct{ ret, unsafe bool }
 // query gathers what the verdict on addr is made from. What can't be read, as
 // without debugfs, stays unknown: then the kernel itself will tell.
 func (k *Kernel) query(w wanted, sym symbols.Symbol, addr uint64) site.Query {
+	q := k.facts(w, sym, addr)
+	q.Code = k.code(sym)
+	if addr != sym.Addr { // no table has the entry
+		q.Patches = k.patches(sym)
+	}
+	return q
+}
+
+// facts are those of a query that don't depend on the code.
+func (k *Kernel) facts(w wanted, sym symbols.Symbol, addr uint64) site.Query {
 	q := site.Query{
 		Addr:   addr,
 		Return: w.ret,
 		Unsafe: w.unsafe,
 		Func:   site.Func{Name: sym.Name, Module: sym.Module, Addr: sym.Addr, Size: sym.Size},
-		Code:   k.code(sym),
 		Kernel: k.rules(),
-	}
-	if addr != sym.Addr { // no table has the entry
-		q.Patches = k.patches(sym)
 	}
 	if in, err := k.symbols.InText(addr); err == nil {
 		q.InText = site.AnswerOf(in)
 	}
 	if base, _, clone := strings.Cut(sym.Name, "."); clone {
-		if bases, err := k.symbols.Lookup(sym.Module, base); err == nil {
-			q.Func.Base = bases[0].Addr
-		}
+		q.Func.Base = k.base(sym.Module, base)
 	}
 	if k.traceable != nil {
 		q.Func.Traceable = site.AnswerOf(k.canTrace(sym))
 	}
 	return q
+}
+
+// base is the address of the function that a clone was cut from, 0 if there is
+// none of its name.
+func (k *Kernel) base(module, name string) uint64 {
+	found, err := k.symbols.Named(name)
+	if module != "" {
+		found, err = k.symbols.Lookup(module, name)
+	}
+	if err != nil || len(found) == 0 {
+		return 0
+	}
+	return found[0].Addr
 }
 
 // canTrace asks ftrace's list, which has one name of each place.

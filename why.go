@@ -95,6 +95,21 @@ func (k *Kernel) Why(ctx context.Context, text string, unsafe bool) (*Answer, er
 	return a, nil
 }
 
+// Probeable tells whether a probe can stand at a symbol: at the entry of a
+// function. It reads no more of the code than decides.
+func (k *Kernel) Probeable(sym symbols.Symbol) bool {
+	k.readTraceable()
+	q := k.facts(wanted{}, sym, sym.Addr)
+	q.Code, _ = k.symbols.Code(sym.Addr, int(min(sym.Size, entrySize)))
+	if !k.live {
+		q.Patches = k.patches(sym)
+	}
+	return site.Judge(q).OK()
+}
+
+// entrySize is more than an endbr and any instruction behind it, bytes.
+const entrySize = 4 + disasm.MaxLength
+
 // A spot is an address and the symbol that it is in, which may be none.
 type spot struct {
 	sym  symbols.Symbol

@@ -63,12 +63,12 @@ func (d *disassembling) run(cmd *cobra.Command, text string) (err error) {
 	if err := ktrap.CheckPlace(text); err != nil {
 		return usageError{err}
 	}
-	kernels, err := openKernels([]string{d.image}, cmd.ErrOrStderr())
+	k, err := openKernel(d.image, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	defer closeKernels(kernels)
-	shown, err := kernels[0].Disassemble(text, d.how)
+	defer k.Close()
+	shown, err := k.Disassemble(text, d.how)
 	if err != nil {
 		return err
 	}

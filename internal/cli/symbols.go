@@ -38,13 +38,14 @@ the name. The exit code is 1 if a PATTERN matches nothing.`
 const symbolsExamples = `  sudo ktrap symbols 'vfs_*'
   ktrap symbols --image /boot/vmlinuz-6.12.0 --type tT tcp_sendmsg
   sudo ktrap symbols 0xffffffff81a0b0c8
+  sudo ktrap symbols --probeable 'tcp_v4_*'
   sudo ktrap symbols -m ext4 --regexp '_sync(_|$)'
   ktrap symbols --image vmlinuz --raw | diff - System.map`
 
 // listing is one run of "ktrap symbols".
 type listing struct {
 	image, module, types, output string
-	regexp, json, raw            bool
+	regexp, json, raw, probeable bool
 }
 
 func newSymbols() *cobra.Command {
@@ -65,6 +66,7 @@ func newSymbols() *cobra.Command {
 	f.StringVar(&l.image, "image", "", "the symbols of the kernel image `FILE`")
 	f.StringVarP(&l.module, "module", "m", "", "only those of the module `NAME`")
 	f.StringVar(&l.types, "type", "", "only those of these types, as `LETTERS`: tT is code")
+	f.BoolVar(&l.probeable, "probeable", false, "only functions whose entry can be probed")
 	f.BoolVar(&l.regexp, "regexp", false, "PATTERN is a regular expression")
 	f.BoolVar(&l.json, "json", false, "one JSON object a line")
 	f.BoolVar(&l.raw, "raw", false, "the form of /proc/kallsyms")
@@ -77,24 +79,11 @@ func (l *listing) run(ctx context.Context, patterns []string, io Streams) error 
 	if err != nil {
 		return err
 	}
-	k, err := openSymbols(l.image, io)
+	k, err := openKernel(l.image, io.Err)
 	if err != nil {
 		return err
 	}
 	return errors.Join(l.list(ctx, k, wanted, io), k.Close())
-}
-
-// openSymbols opens an image, or the running kernel where none is named.
-func openSymbols(image string, io Streams) (symbols.Kernel, error) {
-	options := symbols.ImageOptions{Warn: func(err error) { fmt.Fprintf(io.Err, "ktrap: %v\n", err) }}
-	if image != "" {
-		return symbols.OpenImage(image, options)
-	}
-	k, note, err := symbols.Running(options)
-	if note != "" {
-		fmt.Fprintf(io.Err, "ktrap: %s\n", note)
-	}
-	return k, err
 }
 
 // pattern is what one argument asks for.
@@ -132,10 +121,11 @@ func (l *listing) parse(patterns []string) ([]pattern, error) {
 
 // list prints what each pattern finds; that one finds nothing keeps the others
 // from nothing.
-func (l *listing) list(ctx context.Context, k symbols.Kernel, wanted []pattern, out Streams) error {
+func (l *listing) list(ctx context.Context, kernel *ktrap.Kernel, wanted []pattern, out Streams) error {
+	k := kernel.Symbols()
 	var misses []error
 	err := writeFile(ctx, l.output, out.Out, func(w io.Writer) error {
-		p := newSymbolPrinter(w, l, k)
+		p := newSymbolPrinter(w, l, kernel)
 		if len(wanted) == 0 {
 			return p.all(k, func(string) bool { return true })
 		}
@@ -163,6 +153,9 @@ func (l *listing) limits() (text string) {
 	if l.types != "" {
 		text += " and is of type " + strings.Join(strings.Split(l.types, ""), " or ")
 	}
+	if l.probeable {
+		text += " and can be probed"
+	}
 	if l.module != "" {
 		text += " and is of module " + l.module
 	}
@@ -173,15 +166,16 @@ func (l *listing) limits() (text string) {
 type symbolPrinter struct {
 	*listing
 	w       io.Writer
+	kernel  *ktrap.Kernel
 	image   *symbols.Image // nil for the running kernel
 	json    *json.Encoder
 	line    []byte
 	printed int
 }
 
-func newSymbolPrinter(w io.Writer, l *listing, k symbols.Kernel) *symbolPrinter {
-	image, _ := k.(*symbols.Image)
-	return &symbolPrinter{listing: l, w: w, image: image, json: json.NewEncoder(w)}
+func newSymbolPrinter(w io.Writer, l *listing, k *ktrap.Kernel) *symbolPrinter {
+	image, _ := k.Symbols().(*symbols.Image)
+	return &symbolPrinter{listing: l, w: w, kernel: k, image: image, json: json.NewEncoder(w)}
 }
 
 func (p *symbolPrinter) find(k symbols.Kernel, want pattern) (err error) {
@@ -238,6 +232,9 @@ type symbolJSON struct {
 
 func (p *symbolPrinter) symbol(s symbols.Symbol) error {
 	if p.types != "" && strings.IndexByte(p.types, s.Type) < 0 {
+		return nil
+	}
+	if p.probeable && !p.kernel.Probeable(s) {
 		return nil
 	}
 	p.printed++

@@ -86,12 +86,11 @@ func (a *asking) print(w io.Writer, answer *ktrap.Answer) error {
 
 // openKernels opens the images, or if there are none the running kernel.
 func openKernels(images []string, stderr io.Writer) (kernels []*ktrap.Kernel, err error) {
-	config := ktrap.KernelConfig{Warn: func(err error) { fmt.Fprintln(stderr, "ktrap:", err) }}
 	if len(images) == 0 {
 		images = []string{""}
 	}
-	for _, config.Image = range images {
-		k, err := config.Open()
+	for _, image := range images {
+		k, err := openKernel(image, stderr)
 		if err != nil {
 			closeKernels(kernels)
 			return nil, err
@@ -99,6 +98,12 @@ func openKernels(images []string, stderr io.Writer) (kernels []*ktrap.Kernel, er
 		kernels = append(kernels, k)
 	}
 	return kernels, nil
+}
+
+// openKernel opens an image, or if none is named the running kernel.
+func openKernel(image string, stderr io.Writer) (*ktrap.Kernel, error) {
+	warn := func(err error) { fmt.Fprintf(stderr, "ktrap: %v\n", err) }
+	return ktrap.KernelConfig{Image: image, Warn: warn}.Open()
 }
 
 func closeKernels(kernels []*ktrap.Kernel) {
