@@ -15,8 +15,9 @@ type Code struct {
 	// Ends tells of a trap whether it is the end: BUG's is, WARN's goes on behind.
 	// Without it, ud2, ud1 and brk go on, int3 does not.
 	Ends func(addr uint64) bool
-	// Branch tells where an instruction leads that its bytes do not show: a nop
-	// that the kernel makes a jump (jump labels), or a fault that is mended.
+	// Branch tells where an instruction may lead that its bytes do not show: a nop
+	// that the kernel makes a jump, or a jump that it makes a nop (jump labels), or
+	// a fault that is mended.
 	Branch func(addr uint64) (target uint64, ok bool)
 }
 
@@ -87,8 +88,8 @@ func (c *Code) flows() []Flow {
 	for i, in := range c.Insts {
 		f := in.Flow(c.Name)
 		switch f.Kind {
-		case Next:
-			f = c.branch(in)
+		case Next, Jump:
+			f = c.branch(in, f)
 		case Call, IndirectCall, Stop:
 			f = Flow{}
 			// Compilers put a call or a trap last only if it is the end.
@@ -101,15 +102,16 @@ func (c *Code) flows() []Flow {
 	return flows
 }
 
-// branch is the flow of an instruction that by its bytes just goes on.
-func (c *Code) branch(in Inst) Flow {
+// branch is the flow of an instruction that may have another way, which its bytes
+// do not show.
+func (c *Code) branch(in Inst, f Flow) Flow {
 	if c.Branch == nil {
-		return Flow{}
+		return f
 	}
 	if target, ok := c.Branch(in.Addr); ok {
 		return Flow{CondJump, target}
 	}
-	return Flow{}
+	return f
 }
 
 // ends reports whether a call or a trap does not go on behind itself.

@@ -184,6 +184,14 @@ func TestGraphCutsAFunctionIntoBlocks(t *testing.T) {
 			want: "0-5 taken 6 not-taken 5\n5-6 return\n6-8 return\n",
 		},
 		{
+			name: "a jump that may be made a nop",
+			code: "eb 02 90 c3 90 c3",
+			change: func(c *Code) {
+				c.Branch = func(addr uint64) (uint64, bool) { return addr + 4, addr == c.Insts[0].Addr }
+			},
+			want: "0-2 taken 4 not-taken 2\n2-4 return\n4-6 return\n",
+		},
+		{
 			name: "a part that the compiler moved away",
 			code: "75 02 c3 90 90 90",
 			change: func(c *Code) { // jne 4; ret; … nop
