@@ -2,8 +2,10 @@ package ktrap
 
 import (
 	"fmt"
+	"slices"
 
 	"ktrap/internal/disasm"
+	"ktrap/internal/patch"
 	"ktrap/internal/place"
 	"ktrap/symbols"
 )
@@ -21,6 +23,9 @@ func (k *Kernel) stretch(p place.Place) (stretch, error) {
 	sym, addr, err := k.find(p)
 	if err != nil {
 		return stretch{}, err
+	}
+	if !k.isCode(addr) {
+		return stretch{}, fmt.Errorf("%s is data, not code", p)
 	}
 	code := k.code(sym)
 	if code == nil {
@@ -40,6 +45,14 @@ func (k *Kernel) stretch(p place.Place) (stretch, error) {
 		return stretch{}, fmt.Errorf("%s: no instruction begins there; %s is %#x bytes long", p, sym, sym.Size)
 	}
 	return s, nil
+}
+
+// isCode goes by where code is; that which is dropped after boot counts.
+func (k *Kernel) isCode(addr uint64) bool {
+	if in, err := k.symbols.InText(addr); in || err != nil {
+		return true
+	}
+	return slices.ContainsFunc(k.textRanges(), func(r patch.Range) bool { return r.Start <= addr && addr < r.End })
 }
 
 // find returns the symbol that p is in and the address that it means.

@@ -45,7 +45,6 @@ func newDisasm() *cobra.Command {
 	f.BoolVar(&d.raw, "raw", false, "as objdump -d prints it, without marks")
 	f.BoolVar(&d.json, "json", false, "print it as one JSON object")
 	f.StringVarP(&d.output, "output", "o", "", "write to `FILE`")
-	cmd.MarkFlagsMutuallyExclusive("raw", "json")
 	return cmd
 }
 
@@ -62,6 +61,9 @@ func onePlace(_ *cobra.Command, args []string) error {
 func (d *disassembling) run(cmd *cobra.Command, text string) (err error) {
 	if err := ktrap.CheckPlace(text); err != nil {
 		return usageError{err}
+	}
+	if d.raw && d.json {
+		return usagef("--json and --raw are two forms: choose one")
 	}
 	k, err := openKernel(d.image, cmd.ErrOrStderr())
 	if err != nil {

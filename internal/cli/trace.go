@@ -96,9 +96,9 @@ func (t *tracing) check(set *pflag.FlagSet, places []string) error {
 	return nil
 }
 
-func atLeastOnePlace(_ *cobra.Command, args []string) error {
+func atLeastOnePlace(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return usagef("trace needs a place, as: ktrap trace unix_stream_connect")
+		return usagef("%[1]s needs a place, as: ktrap %[1]s unix_stream_connect", cmd.Name())
 	}
 	return nil
 }

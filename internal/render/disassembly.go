@@ -140,7 +140,11 @@ func (p Palette) legend(dst []byte, lines []ktrap.Line) []byte {
 
 // AppendRaw appends d as objdump -d prints it, without marks.
 func AppendRaw(dst []byte, d *ktrap.Disassembly) []byte {
-	dst = fmt.Appendf(dst, "%016x <%s>:\n", uint64(d.Addr), d.Symbol)
+	name := d.Symbol
+	if len(d.Lines) > 0 && d.Lines[0].Offset > 0 {
+		name += fmt.Sprintf("+%#x", d.Lines[0].Offset)
+	}
+	dst = fmt.Appendf(dst, "%016x <%s>:\n", uint64(d.Addr), name)
 	for _, l := range d.Lines {
 		dst = appendRawLine(dst, l)
 	}

@@ -10,8 +10,8 @@ import (
 // AppendAnswer appends what a kernel says of a place; every rule, if all is set.
 //
 //	vfs_read+0x4b  0xffffffff813a2f1b  add %rsi,%rax
-//	  yes: by a jump in its place, about 295 instructions a hit
-//	  not by ftrace: …
+//	  yes: by a breakpoint and a copy of the instruction …, about 714 instructions a hit
+//	  not optimised: …
 func (p Palette) AppendAnswer(dst []byte, a *ktrap.Answer, all bool) []byte {
 	dst = fmt.Appendf(dst, "%s%s%s on %s (%s)\n", p.place, a.Place, p.reset, a.Kernel, a.Source)
 	for _, note := range a.Notes {
@@ -58,7 +58,7 @@ func (p Palette) yes(dst []byte, v *ktrap.Verdict) []byte {
 	}
 	dst = append(dst, '\n')
 	if v.Better != "" {
-		dst = fmt.Appendf(dst, "  not cheaper: %s\n", v.Better)
+		dst = fmt.Appendf(dst, "  %s\n", v.Better)
 	}
 	return dst
 }
