@@ -97,7 +97,8 @@ func openZboot(b []byte) (*File, error) {
 		return nil, errTruncated
 	}
 	name, _, _ := strings.Cut(string(b[24:56]), "\x00")
-	name = strings.TrimSuffix(name, "22") // since 6.13 zstd's is called zstd22, after its level
+	// The names are of the kernel's own rules: zstd22 for its level, xzkern.
+	name = strings.TrimSuffix(strings.TrimSuffix(name, "22"), "kern")
 	start, size := uint64(le.Uint32(b[8:])), uint64(le.Uint32(b[12:]))
 	payload, err := part(b, "kernel", start, size)
 	if err != nil {

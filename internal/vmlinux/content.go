@@ -12,15 +12,24 @@ import (
 // Banner returns the line that the kernel greets with: "Linux version 6.12…".
 func (k *Kernel) Banner() string {
 	const start, end = "Linux version ", "\n\x00"
+	found := ""
 	for text := range k.places(start, ".rodata") {
 		line, _, ended := bytes.Cut(text[:min(len(text), 1024)], []byte(end))
 		// The format that /proc/version is printed by begins alike.
-		if ended && len(line) > len(start) && '0' <= line[len(start)] && line[len(start)] <= '9' {
-			return string(line)
+		if !ended || len(line) == len(start) || !isDigit(line[len(start)]) {
+			continue
+		}
+		// 2df8220cc511, in 6.1: a banner without a number ("# SMP") is there too,
+		// for when the kernel is linked the first time.
+		_, number, _ := bytes.Cut(line, []byte(" #"))
+		if found = string(line); len(number) > 0 && isDigit(number[0]) {
+			break
 		}
 	}
-	return ""
+	return found
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // Release returns what `uname -r` says on this kernel.
 func (k *Kernel) Release() string {

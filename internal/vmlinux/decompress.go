@@ -23,8 +23,8 @@ const (
 	// are 4 to 7 times. It ties the memory that a hostile file can take to its
 	// own size.
 	maxRatio = 64
-	// maxDict bounds xz's and lzma's dictionaries; kernels are built with up to
-	// 128 MB (3a4ed4b16b4c).
+	// maxDict bounds the dictionaries of xz, lzma and zstd, whose highest level
+	// (-22, as kernels are packed) takes so much.
 	maxDict = 128 << 20
 )
 

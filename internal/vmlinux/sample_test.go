@@ -55,7 +55,7 @@ func sampleReadOnly() []byte {
 	z, _ := gzip.NewWriterLevel(&config, gzip.NoCompression)
 	io.WriteString(z, sampleConfig)
 	z.Close()
-	b := []byte("%s version %s\x00Linux version %s (%s)\n\x00" + sampleBanner + "\n\x00IKCFG_ST")
+	b := []byte("%s version %s\x00Linux version %s (%s)\n\x00Linux version 6.12.0-sample (who@where) # SMP\n\x00" + sampleBanner + "\n\x00IKCFG_ST")
 	b = append(append(b, config.Bytes()...), "IKCFG_ED"...)
 	for i := range 500 {
 		b = fmt.Appendf(b, "message %d of a kernel that isn't one\x00", i)

@@ -9,8 +9,9 @@
 //	Parse        that    ─ laid out → Kernel: memory by address, sections, symbols' tables
 //	WithSymbols  that and its symbols → an ELF file that objdump, gdb and perf know names in
 //
-// What it is given may be truncated or a lie: it answers with an error then. It
-// never takes more memory than MaxSize, nor than 64 times what it was given.
+// What it is given may be truncated or a lie: it answers with an error then. Of
+// memory it takes at most MaxSize, at most 64 times what it was given, and 128 MB
+// for what unpacks it.
 package vmlinux
 
 import (

@@ -34,7 +34,9 @@ func TestEveryContainerAndCompressionOpens(t *testing.T) {
 		want := File{Container: "zboot", Arch: "arm64", Compression: name}
 		tests["zboot of "+name] = test{asZboot(compressed(t, name, arm), name, len(arm)), want, arm}
 	}
-	tests["zboot of zstd22"] = test{asZboot(compressed(t, "zstd", arm), "zstd22", len(arm)), File{Container: "zboot", Arch: "arm64", Compression: "zstd"}, arm}
+	for name, called := range map[string]string{"zstd": "zstd22", "xz": "xzkern"} {
+		tests["zboot of "+called] = test{asZboot(compressed(t, name, arm), called, len(arm)), File{Container: "zboot", Arch: "arm64", Compression: name}, arm}
+	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			f, err := Open(c.file)
