@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestSymbolsInRawFormAreProcKallsyms(t *testing.T) {
@@ -23,11 +25,7 @@ func TestSymbolsInRawFormAreProcKallsyms(t *testing.T) {
 
 func TestAnAddressIsToldWithWhatKASLRAdded(t *testing.T) {
 	addr := address(t, "unix_stream_connect")
-	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		t.Fatal(err)
-	}
-	image := "/boot/vmlinuz-" + strings.TrimSpace(string(release))
+	image := bootImage(t)
 	linked := ktrap(t, "symbols", "--image", image, "--raw", "unix_stream_connect").out[:16]
 	for _, args := range [][]string{{"symbols", addr}, {"symbols", "--image", image, addr}} {
 		r := ktrap(t, args...)
@@ -43,4 +41,29 @@ func TestOthersThanRootAreToldThatAddressesAreLinkAddresses(t *testing.T) {
 	if r := finish(t, cmd); r.code != 0 || !strings.Contains(r.out, "unix_stream_connect") || !strings.Contains(r.errors, "link addresses") {
 		t.Error(r)
 	}
+}
+
+func TestAVmlinuxThatFindsNoRoomLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skip("needs tmpfs: ", err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	r := ktrap(t, "image", "extract", bootImage(t), "-o", dir+"/vmlinux")
+	if r.code != 1 || !strings.Contains(r.errors, "write "+dir+"/vmlinux: no space left on device") {
+		t.Error(r)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// bootImage is the image of the running kernel.
+func bootImage(t *testing.T) string {
+	t.Helper()
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "/boot/vmlinuz-" + strings.TrimSpace(string(release))
 }
