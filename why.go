@@ -159,7 +159,12 @@ func (k *Kernel) verdict(w wanted, sym symbols.Symbol, addr uint64) Verdict {
 		Addr: Address(addr), OK: e.OK(), Mark: markOf(e.Mechanism, e.OK()), Better: e.Better,
 		Place: spot{sym, addr}.String(),
 	}
-	v.Cost = costs[v.Mark]
+	if w.ret {
+		v.Place += "%return"
+	}
+	if v.Cost = costs[v.Mark]; v.Cost > 0 && w.ret {
+		v.Cost += returning
+	}
 	if v.OK {
 		v.ProbeAt = Address(e.Addr)
 	} else {
@@ -169,7 +174,7 @@ func (k *Kernel) verdict(w wanted, sym symbols.Symbol, addr uint64) Verdict {
 			v.Nearest = append(v.Nearest, Nearest{n.Place, Address(n.Addr), n.Text})
 		}
 	}
-	if in, ok := k.instruction(sym, addr); ok {
+	if in, ok := k.instruction(sym, addr); ok && k.isCode(addr) {
 		v.Instruction = in.Text(disasm.Context{Name: k.name, Note: k.quote}).String()
 	}
 	for _, entry := range k.patches(sym).In(addr, addr+1) {
@@ -227,6 +232,9 @@ func markOf(m site.Mechanism, ok bool) Mark {
 // counted on 6.12 under emulation; on real hardware a breakpoint costs some ten
 // times what its instructions say.
 var costs = map[Mark]int{MarkFtrace: 361, MarkOptimised: 295, MarkEmulated: 480, MarkBoosted: 714, MarkInt3: 714}
+
+// returning is what it costs to catch a function's return as well.
+const returning = 279
 
 // notes tell what a name stands for besides its place.
 func (k *Kernel) notes(p place.Place, spots []spot) (notes []string) {

@@ -10,7 +10,7 @@ import (
 // AppendAnswer appends what a kernel says of a place; every rule, if all is set.
 //
 //	vfs_read+0x4b  0xffffffff813a2f1b  add %rsi,%rax
-//	  yes: by a breakpoint and a copy of the instruction …, about 714 instructions a hit
+//	  yes: by a breakpoint and a copy of the instruction …; about 714 instructions a hit
 //	  not optimised: …
 func (p Palette) AppendAnswer(dst []byte, a *ktrap.Answer, all bool) []byte {
 	dst = fmt.Appendf(dst, "%s%s%s on %s (%s)\n", p.place, a.Place, p.reset, a.Kernel, a.Source)
@@ -51,7 +51,7 @@ func (p Palette) verdict(dst []byte, v *ktrap.Verdict, all bool) []byte {
 func (p Palette) yes(dst []byte, v *ktrap.Verdict) []byte {
 	dst = fmt.Appendf(dst, "  %syes%s: %s", p.name, p.reset, ways[v.Mark])
 	if v.Cost > 0 {
-		dst = fmt.Appendf(dst, ", about %d instructions a hit", v.Cost)
+		dst = fmt.Appendf(dst, "; about %d instructions a hit", v.Cost)
 	}
 	if v.ProbeAt != v.Addr {
 		dst = fmt.Appendf(dst, "; the kernel puts it at %s", v.ProbeAt)
@@ -78,7 +78,7 @@ func (p Palette) no(dst []byte, v *ktrap.Verdict) []byte {
 }
 
 var ways = map[ktrap.Mark]string{
-	ktrap.MarkFtrace:    "by the function's own call of ftrace",
+	ktrap.MarkFtrace:    "by ftrace, from the function's own call of it; a trampoline (fentry) costs a third, where BTF knows the function",
 	ktrap.MarkOptimised: "by a jump in its place (optimised)",
 	ktrap.MarkEmulated:  "by a breakpoint, and the kernel does what the instruction would (emulated)",
 	ktrap.MarkBoosted:   "by a breakpoint and a copy of the instruction that jumps back (boosted)",
