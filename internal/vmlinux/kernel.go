@@ -17,12 +17,12 @@ import (
 type Kernel struct {
 	Arch string // a GOARCH
 
-	data     []byte
-	elf      *elf.File // nil for a flat Image
-	segments []segment // by address
-	sections []Section
-	moves    []move // by address; arm64 only
-	layout   func() (kallsyms.Layout, error)
+	data        []byte
+	elf         *elf.File // nil for a flat Image
+	segments    []segment // by address
+	sections    []Section
+	relocations []relocation // by address; arm64 only
+	layout      func() (kallsyms.Layout, error)
 }
 
 // A segment is a part of memory. What it has beyond its data is zero.
@@ -44,7 +44,7 @@ type Section struct {
 // Parse reads an unpacked kernel. data is kept, and may be mapped memory.
 func Parse(data []byte) (*Kernel, error) {
 	k := &Kernel{data: data}
-	k.layout = sync.OnceValues(k.recover)
+	k.layout = sync.OnceValues(k.findLayout)
 	var err error
 	switch {
 	case isELF(data):
@@ -92,7 +92,7 @@ func (k *Kernel) parseELF() error {
 		return err
 	}
 	if k.Arch == "arm64" {
-		k.findMoves()
+		k.findRelocations()
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (k *Kernel) ReadMem(p []byte, addr uint64) error {
 		clear(chunk[copy(chunk, s.data[min(offset, uint64(len(s.data))):]):])
 		done += len(chunk)
 	}
-	k.move(p, addr)
+	k.relocate(p, addr)
 	return nil
 }
 
@@ -163,7 +163,7 @@ func (k *Kernel) Bytes(addr uint64, n int) ([]byte, error) {
 	if s == nil || n < 0 || uint64(n) > s.size-(addr-s.addr) {
 		return nil, fmt.Errorf("read %d bytes at %#x: the kernel image does not have them in one part", n, addr)
 	}
-	if end := addr - s.addr + uint64(n); end <= uint64(len(s.data)) && !k.moved(addr, n) {
+	if end := addr - s.addr + uint64(n); end <= uint64(len(s.data)) && !k.isRelocated(addr, n) {
 		return s.data[end-uint64(n) : end : end], nil
 	}
 	if n > MaxSize {
@@ -176,9 +176,9 @@ func (k *Kernel) Bytes(addr uint64, n int) ([]byte, error) {
 // Layout says where the arrays of the symbol table lie; see kallsyms.Load.
 func (k *Kernel) Layout() (kallsyms.Layout, error) { return k.layout() }
 
-// recover looks in all segments. A segment that comes without the arrays is the
+// findLayout looks in all segments. A segment that comes without the arrays is the
 // common case, so the error is of the one that came nearest.
-func (k *Kernel) recover() (l kallsyms.Layout, err error) {
+func (k *Kernel) findLayout() (l kallsyms.Layout, err error) {
 	err = errors.New("search for kallsyms: the kernel has no segments")
 	for _, s := range k.segments {
 		if l, err = kallsyms.Recover(s.data, s.addr); err == nil {

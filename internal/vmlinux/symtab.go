@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -24,6 +25,9 @@ func (k *Kernel) WithSymbols(w io.Writer, syms iter.Seq[kallsyms.Symbol]) error 
 	if _, ok := k.Section(".symtab"); ok {
 		_, err := w.Write(k.data)
 		return err
+	}
+	if len(k.sections)+3 >= int(elf.SHN_LORESERVE) {
+		return fmt.Errorf("add symbols: %d sections are too many", len(k.sections))
 	}
 	var f linked
 	if k.elf != nil {
@@ -116,7 +120,7 @@ func appendSymbol(table []byte, s elf.Sym64) []byte {
 func (f *linked) placer() func(kallsyms.Symbol) elf.Sym64 {
 	var order []int
 	for i, s := range f.sections {
-		if s.Flags&elf.SHF_ALLOC != 0 && s.Size != 0 && i < int(elf.SHN_LORESERVE) {
+		if s.Flags&elf.SHF_ALLOC != 0 && s.Size != 0 {
 			order = append(order, i)
 		}
 	}
