@@ -147,7 +147,7 @@ func TestEveryInstructionOfAFunctionIsInOneBlockAndEveryEdgeLeadsToABlock(t *tes
 	for _, arch := range []Arch{AMD64, ARM64} {
 		t.Run(arch.String(), func(t *testing.T) {
 			eachKernel(t, arch, func(t *testing.T, all []function) {
-				for _, f := range sample(t, all, 5000) {
+				for _, f := range sample(t, all, 2000) {
 					checkGraph(t, &Code{Insts: slices.Collect(arch.Walk(f.addr, f.code))})
 					if t.Failed() {
 						t.Fatalf("in the graph of %s at %#x", f.name, f.addr)
@@ -163,7 +163,7 @@ func TestBoundariesAndTextAreObjdumps(t *testing.T) {
 		t.Skip("needs objdump: apt-get install binutils")
 	}
 	eachKernel(t, AMD64, func(t *testing.T, all []function) {
-		some := sample(t, all, 2000)
+		some := sample(t, all, 1000)
 		for _, syntax := range []Syntax{ATT, Intel} {
 			compare(t, some, syntax)
 		}
