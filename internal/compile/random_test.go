@@ -100,8 +100,15 @@ type generator struct {
 	pure    bool // inside a function that has no effect
 }
 
-// randomFile writes program n of a seed.
-func randomFile(seed, n uint64) string {
+// file is a random handler file.
+type file struct {
+	text       string
+	vars, maps []string // names
+	handler    string
+}
+
+// randomFile writes file n of a seed.
+func randomFile(seed, n uint64) file {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, n)), prefix: fmt.Sprintf("p%d_", n)}
 	g.line("package trap")
 	g.line("")
@@ -110,7 +117,8 @@ func randomFile(seed, n uint64) string {
 	}
 	g.line("var (")
 	g.indent++
-	for range 3 + g.IntN(5) {
+	g.global(g.integer())
+	for range 2 + g.IntN(5) {
 		g.global(g.scalar())
 	}
 	for range g.IntN(4) {
@@ -121,13 +129,22 @@ func randomFile(seed, n uint64) string {
 	}
 	g.indent--
 	g.line(")")
+	f := file{handler: g.prefix + "pre"}
+	for _, p := range g.places {
+		f.vars = append(f.vars, p.text)
+	}
+	for _, m := range g.maps {
+		f.maps = append(f.maps, m.name)
+	}
 	for range g.IntN(3) {
 		g.function()
 	}
 	g.handler()
-	return g.b.String()
+	f.text = g.b.String()
+	return f
 }
 
+// line writes a line of Go.
 func (g *generator) line(format string, args ...any) {
 	fmt.Fprintf(&g.b, strings.Repeat("\t", g.indent)+format+"\n", args...)
 }
@@ -338,7 +355,7 @@ func (g *generator) assignable(t *typ) (string, bool) {
 			}
 		}
 		if p.typ.shape == array && p.typ.elem == t {
-			fit = append(fit, p.text+"["+g.index(p.typ.length)+"]")
+			fit = append(fit, p.text+"["+g.index(p.text, p.typ.length)+"]")
 		}
 	}
 	if len(fit) == 0 {
@@ -365,7 +382,7 @@ func (g *generator) descend(text string, t *typ) (string, *typ) {
 	for {
 		switch {
 		case t.shape == array && !g.one(10):
-			text, t = text+"["+g.index(t.length)+"]", t.elem
+			text, t = text+"["+g.index(text, t.length)+"]", t.elem
 		case t.shape == record && !g.one(6):
 			f := pick(g, t.fields)
 			text, t = text+"."+f.name, f.typ
@@ -438,7 +455,7 @@ func (g *generator) loop() {
 		return
 	}
 	counter := place{text: g.name("i"), typ: g.integer(), fixed: true}
-	outer := len(g.places)
+	outer := slices.Clone(g.places)
 	switch turns := 1 + g.IntN(6); g.IntN(5) {
 	case 0:
 		g.line("for %[1]s := %[2]s(%[3]d); %[1]s > 0; %[1]s-- {", counter.text, counter.typ.name, turns)
@@ -460,23 +477,25 @@ func (g *generator) loop() {
 	g.loops++
 	g.statements()
 	if g.one(3) {
-		g.line("if %s {\n%s%s\n%[3]s}", g.expr(boolType, 2), strings.Repeat("\t", g.indent+1)+pick(g, []string{"break", "continue"}), strings.Repeat("\t", g.indent))
+		g.line("if %s {", g.expr(boolType, 2))
+		g.line("\t%s", pick(g, []string{"break", "continue"}))
+		g.line("}")
 		g.left--
 		g.statement()
 	}
 	g.loops--
 	g.indent--
 	g.line("}")
-	g.places = g.places[:outer]
+	g.places = outer
 }
 
-// rangeArray ranges over an array of the file: what its body does to the array
-// is not seen by Go, which ranges over a copy, so the body may not.
+// rangeArray ranges over an array of the file, which the body leaves alone: Go
+// ranges over a copy.
 func (g *generator) rangeArray(counter *place) bool {
 	for i := range g.places {
 		p := &g.places[i]
 		if p.typ.shape == array && strings.HasPrefix(p.text, g.prefix+"g") && p.typ.elem.shape == integer {
-			counter.typ = p.typ.elem
+			counter.typ, p.fixed = p.typ.elem, true
 			g.line("for _, %s := range %s {", counter.text, p.text)
 			return true
 		}
@@ -557,7 +576,8 @@ func (g *generator) mapStatement() {
 	case n < 3:
 		v, ok := place{text: g.name("v"), typ: m.elem}, place{text: g.name("v"), typ: boolType}
 		g.line("%s, %s := %s", v.text, ok.text, at)
-		g.line("_, _ = %s, %s", v.text, ok.text)
+		g.line("_ = %s", v.text)
+		g.line("_ = %s", ok.text)
 		g.places = append(g.places, v, ok)
 	case n < 5 || m.elem.shape != integer:
 		g.line("%s = %s", at, g.expr(m.elem, 2))
@@ -607,7 +627,7 @@ func (g *generator) shuffled() []place {
 	return places
 }
 
-var texts = []string{"", "a", "b", "ab", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghijklmno", "abcdefghijklmnp", "\xff\x7f"}
+var texts = []string{"", "a", "b", "ab", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghijklmno", "\xff\x7f"}
 
 func (g *generator) text() string {
 	for _, p := range g.shuffled() {
@@ -633,7 +653,14 @@ func (g *generator) condition(depth int) string {
 		return g.equality(depth)
 	}
 	t := g.integer()
-	return "(" + g.number(t, max(depth-1, 0)) + pick(g, []string{" < ", " <= ", " > ", " >= ", " == ", " != "}) + g.operand(t, max(depth-1, 0)) + ")"
+	x, y := g.number(t, max(depth-1, 0)), g.operand(t, max(depth-1, 0))
+	switch g.IntN(3) { // what is compared is often equal
+	case 0:
+		x, y = "("+g.leaf(t)+" & 3)", fmt.Sprint(g.IntN(4))
+	case 1:
+		x, y = "("+g.leaf(t)+" & 3)", "("+g.leaf(t)+" & 3)"
+	}
+	return "(" + x + pick(g, []string{" < ", " <= ", " > ", " >= ", " == ", " != "}) + y + ")"
 }
 
 // equality compares what is no number.
@@ -711,6 +738,9 @@ func (g *generator) count(t *typ, depth int) string {
 		return fmt.Sprint(g.IntN(t.bits + 3))
 	}
 	by := pick(g, integers[4:8])
+	if g.one(4) { // about the width
+		return fmt.Sprintf("(%d + (%s & 3))", t.bits-2, g.leaf(by))
+	}
 	if g.one(3) {
 		return g.number(by, depth)
 	}
@@ -743,9 +773,9 @@ func (g *generator) find(t *typ) (string, bool) {
 	return "", false
 }
 
-// index is of an array, mostly inside it.
-func (g *generator) index(length int) string {
-	if g.one(2) {
+// index is of an array, mostly inside it. A function's arrays take constants only.
+func (g *generator) index(of string, length int) string {
+	if g.one(2) || strings.HasPrefix(of, g.prefix+"v") {
 		return fmt.Sprint(g.IntN(length))
 	}
 	var fit []place
