@@ -33,6 +33,7 @@ type Image struct {
 	name     string       // of the kernel in the index, once storing is done
 	storing  sync.WaitGroup
 
+	header   func() (*vmlinux.File, error)
 	sections func() []Section
 	patches  func() (*patch.Table, error)
 }
@@ -64,6 +65,7 @@ func OpenImage(path string, o ImageOptions) (*Image, error) {
 		modules: func() (*kallsyms.List, []module, error) { return &kallsyms.List{}, nil, nil },
 	}
 	im.text = sync.OnceValues(im.findText)
+	im.header = sync.OnceValues(im.readHeader)
 	im.sections = sync.OnceValue(im.findSections)
 	im.patches = sync.OnceValues(im.findPatches)
 	if im.openIndexed(f) {
@@ -127,7 +129,10 @@ func (im *Image) unpack(f *os.File) error {
 }
 
 func (im *Image) mapFile(f *os.File) (err error) {
-	if im.info.Size() == 0 {
+	switch {
+	case im.mapped != nil:
+		return nil
+	case im.info.Size() == 0:
 		return errors.New("it is empty")
 	}
 	im.mapped, err = syscall.Mmap(int(f.Fd()), 0, int(im.info.Size()), syscall.PROT_READ, syscall.MAP_PRIVATE)
@@ -150,7 +155,7 @@ func (im *Image) All() iter.Seq2[Symbol, error] {
 }
 
 // Close gives up what the image holds: nothing may be asked after it, and what
-// Data, BTF and Config returned is gone.
+// BTF returned is gone.
 func (im *Image) Close() error {
 	im.storing.Wait()
 	var errs []error

@@ -1,6 +1,7 @@
 package symbols
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"sort"
@@ -83,17 +84,18 @@ func parseBanner(banner string) (release, build string) {
 	return release, build
 }
 
-// header reads what the index does not keep: how the file holds the kernel.
-func (im *Image) header() (*vmlinux.File, error) {
-	if im.mapped == nil {
-		f, err := os.Open(im.path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		if err := im.mapFile(f); err != nil {
-			return nil, err
-		}
+// readHeader reads what the index does not keep: how the file holds the kernel.
+func (im *Image) readHeader() (*vmlinux.File, error) {
+	f, info, err := openRegular(im.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !os.SameFile(info, im.info) || info.Size() != im.info.Size() {
+		return nil, fmt.Errorf("%s is another file than it was when it was opened", im.path)
+	}
+	if err := im.mapFile(f); err != nil {
+		return nil, err
 	}
 	return vmlinux.Open(im.mapped)
 }

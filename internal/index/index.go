@@ -73,7 +73,7 @@ func (x Index) Bind(file fs.FileInfo, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
 		return err
 	}
 	temporary := fmt.Sprintf("%s.%d", link, os.Getpid())

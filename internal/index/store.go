@@ -38,16 +38,16 @@ func (x Index) store(name string, meta any, content []byte, sum uint32) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(x.dir, 0o755); err != nil {
+	if err := os.MkdirAll(x.dir, 0o700); err != nil {
 		return err
 	}
+	// Its mode is 0600: an image may be one that others must not read.
 	f, err := os.CreateTemp(x.dir, temporary+"*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	err = errors.Join(f.Chmod(0o644), write(f, first, content), f.Close())
-	if err != nil {
+	if err := errors.Join(write(f, first, content), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Chtimes(f.Name(), time.Now(), h.written); err != nil {
