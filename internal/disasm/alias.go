@@ -11,9 +11,7 @@ func (f *form) rename() {
 	if f.isString() {
 		f.nameString()
 	}
-	if f.in.flowAMD64().Kind == CondJump {
-		f.name += f.hint()
-	}
+	f.name += f.hint()
 	switch f.op {
 	case x86asm.INT:
 		if f.opcode()[0] == 0xcc {
@@ -64,7 +62,7 @@ func (f *form) nameString() {
 // hint is what a segment prefix means to a conditional jump: whether it is likely.
 func (f *form) hint() string {
 	last := f.lastSegment()
-	if last < 0 {
+	if last < 0 || f.in.flowAMD64().Kind != CondJump {
 		return ""
 	}
 	return map[byte]string{0x2e: ",pn", 0x3e: ",pt"}[f.prefixes()[last]]

@@ -1,8 +1,8 @@
 package disasm
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -45,9 +45,9 @@ func (f *form) attArg(i int, arg x86asm.Arg) string {
 		if f.isShiftByOne() && i == 1 {
 			return ""
 		}
-		return fmt.Sprintf("$%#x", f.immediate(arg))
+		return "$" + number(f.immediate(arg))
 	case x86asm.Rel:
-		return fmt.Sprintf("%#x", f.in.End()+uint64(arg))
+		return number(f.in.End() + uint64(arg))
 	case x86asm.Mem:
 		return f.attMem(f.memory(arg))
 	}
@@ -88,7 +88,7 @@ func (f *form) attMem(m memory) string {
 	}
 	index := f.index(m)
 	if m.Base == 0 && index == "" {
-		fmt.Fprintf(&b, "%#x", uint64(m.Disp))
+		b.WriteString(number(uint64(m.Disp)))
 		return b.String()
 	}
 	if m.hasDisp {
@@ -99,7 +99,7 @@ func (f *form) attMem(m memory) string {
 		b.WriteString("%" + register(m.Base))
 	}
 	if index != "" {
-		fmt.Fprintf(&b, ",%%%s,%d", index, m.Scale)
+		b.WriteString(",%" + index + "," + string('0'+rune(m.Scale)))
 	}
 	b.WriteString(")")
 	return b.String()
@@ -118,9 +118,12 @@ func (f *form) index(m memory) string {
 	return "riz"
 }
 
+// number is written in hexadecimal.
+func number(n uint64) string { return "0x" + strconv.FormatUint(n, 16) }
+
 func signed(n int64) string {
 	if n < 0 {
-		return fmt.Sprintf("-%#x", uint64(-n))
+		return "-" + number(uint64(-n))
 	}
-	return fmt.Sprintf("%#x", n)
+	return number(uint64(n))
 }

@@ -27,12 +27,8 @@ func (f *form) attName() string {
 		if f.dataSize == 64 {
 			return "movslq"
 		}
-	case x86asm.CRC32:
-		if _, ok := f.mem(); ok {
-			return name + suffix(f.memBytes)
-		}
-	case x86asm.CVTSI2SD, x86asm.CVTSI2SS, x86asm.VCVTSI2SD, x86asm.VCVTSI2SS:
-		if _, ok := f.mem(); ok {
+	case x86asm.CRC32, x86asm.CVTSI2SD, x86asm.CVTSI2SS, x86asm.VCVTSI2SD, x86asm.VCVTSI2SS:
+		if f.hasMemory() {
 			return name + suffix(f.memBytes)
 		}
 	case x86asm.SYSRET, x86asm.SYSEXIT:
@@ -104,7 +100,7 @@ func suffix(bytes int) string {
 
 // needsSuffix reports whether no register shows the width of the operation.
 func (f *form) needsSuffix() bool {
-	if _, ok := f.mem(); !ok || f.isSizeless() {
+	if !f.hasMemory() || f.isSizeless() {
 		return false
 	}
 	for i, arg := range f.args {

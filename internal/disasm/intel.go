@@ -1,7 +1,6 @@
 package disasm
 
 import (
-	"fmt"
 	"strings"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -45,9 +44,9 @@ func (f *form) intelArg(i int, arg x86asm.Arg) string {
 		if f.isShiftByOne() && i == 1 {
 			return "1"
 		}
-		return fmt.Sprintf("%#x", f.immediate(arg))
+		return number(f.immediate(arg))
 	case x86asm.Rel:
-		return fmt.Sprintf("%#x", f.in.End()+uint64(arg))
+		return number(f.in.End() + uint64(arg))
 	case x86asm.Mem:
 		return f.intelMem(f.memory(arg))
 	}
@@ -82,7 +81,7 @@ func (f *form) intelMem(m memory) string {
 		b.WriteString(register(seg) + ":")
 	}
 	if m.Base == 0 && index == "" {
-		fmt.Fprintf(&b, "%#x", uint64(m.Disp))
+		b.WriteString(number(uint64(m.Disp)))
 		return b.String()
 	}
 	b.WriteString("[")
@@ -93,14 +92,14 @@ func (f *form) intelMem(m memory) string {
 		if m.Base != 0 {
 			b.WriteString("+")
 		}
-		fmt.Fprintf(&b, "%s*%d", index, m.Scale)
+		b.WriteString(index + "*" + string('0'+rune(m.Scale)))
 	}
 	switch {
 	case !m.hasDisp:
-	case m.Base == x86asm.RIP:
-		fmt.Fprintf(&b, "+%#x", uint64(m.Disp))
+	case m.Disp < 0 && m.Base != x86asm.RIP:
+		b.WriteString(signed(m.Disp))
 	default:
-		fmt.Fprintf(&b, "%+#x", m.Disp)
+		b.WriteString("+" + number(uint64(m.Disp)))
 	}
 	b.WriteString("]")
 	return b.String()

@@ -13,14 +13,14 @@ type memory struct {
 	noIndex bool // there is a place for one, which names none: %riz
 }
 
-// mem is the operand in memory, if there is one.
-func (f *form) mem() (memory, bool) {
+// hasMemory reports whether an operand is in memory.
+func (f *form) hasMemory() bool {
 	for _, arg := range f.args {
-		if m, ok := arg.(x86asm.Mem); ok {
-			return f.memory(m), true
+		if _, ok := arg.(x86asm.Mem); ok {
+			return true
 		}
 	}
-	return memory{}, false
+	return false
 }
 
 // memory reads the operand from the bytes: x86asm loses the sign of a

@@ -5,9 +5,8 @@ import "golang.org/x/arch/x86/x86asm"
 // prefixWords are the prefixes that the rest of the text does not show.
 func (f *form) prefixWords() string {
 	words := ""
-	_, hasMem := f.mem()
 	for i, b := range f.prefixes() {
-		words += f.prefixWord(i, b, hasMem)
+		words += f.prefixWord(i, b, f.hasMemory())
 	}
 	return words
 }
