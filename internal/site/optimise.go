@@ -158,3 +158,32 @@ func (w *whole) into(start, last uint64) (jump, bool) {
 	}
 	return w.jumps[i], true
 }
+
+// endsWhole passes what the kernel can look at all of. Whether a probe can be
+// optimised it decides by decoding the function up to its end, which for the last
+// one of a module is the end of a page with nothing behind it: if the padding
+// there ends inside an instruction, the kernel reads on and faults.
+func endsWhole(s *subject) Answer {
+	const page = 4096
+	if s.Func.Module == "" || s.Func.end()%page != 0 || s.ftraceSite() == Yes {
+		return Yes
+	}
+	if len(s.insts) == 0 || uint64(len(s.Code)) < s.Func.Size {
+		return Unknown
+	}
+	if _, bad := s.undecodable(); bad || s.insts[len(s.insts)-1].End() == s.Func.end() {
+		return Yes
+	}
+	return AnswerOf(s.looksNoFurther())
+}
+
+// looksNoFurther: the kernel has its answer before it gets to the end.
+func (s *subject) looksNoFurther() bool {
+	w := s.function()
+	_, into := w.into(s.addr+1, s.addr+jumpSize)
+	return into || w.obstacle != "" || s.Func.end()-s.addr < jumpSize
+}
+
+func endRefusal(s *subject) string {
+	return fmt.Sprintf("is in %s, the last function of its module: the kernel accepts a probe there, but reads past the end of the module's code and crashes", s.Func.Name)
+}

@@ -36,6 +36,7 @@ const (
 	PrefixedCall      Reason = "prefixed-call"
 	MistakenVector    Reason = "mistaken-vector"
 	FtraceSite        Reason = "ftrace-site"
+	EndOfModule       Reason = "end-of-module"
 )
 
 // A rule is a check of the kernel's, or of ours where errno is empty.
@@ -97,6 +98,8 @@ var rules = []rule{
 	{PrefixedCall, "is a call without a prefix, which the kernel gets right", "", true, safeUntil(7, 3), opcode(isNot(isPrefixedCall)),
 		instruction("is a call with a prefix: the kernel accepts a probe there, then returns to the wrong address and crashes")},
 	{MistakenVector, "is no vector instruction that the kernel takes for a branch", "", true, safe, opcode(isNot(isMistaken)), mistakenRefusal},
+	// Measured on 6.12: a page fault with the kernel's locks held.
+	{EndOfModule, "is in no function that the kernel would read past the end of", "", false, safe, endsWhole, endRefusal},
 }
 
 func from(major, minor int) func(*subject) bool {

@@ -55,6 +55,13 @@ func patches(kind patch.Kind, offset uint64, size int) func(*Query) {
 	}
 }
 
+// lastOfModule makes the function end where a module's text does.
+func lastOfModule(q *Query) {
+	q.Func.Module = "unix"
+	q.Func.Addr &^= 4095
+	q.Addr += q.Func.Addr - start
+}
+
 func release(major, minor int) func(*Query) {
 	return func(q *Query) { q.Kernel.Release = [2]int{major, minor} }
 }
@@ -157,6 +164,11 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"jmp by a part of a register", "55 67ffe0", 1, nil, IndirectMemory, "EOPNOTSUPP"},
 		{"an increment whose lock was taken out", "55 3eff00 c3", 1, nil, LockPrefix, "EINVAL"},
 		{"an increment whose lock was taken out, 7.3", "55 3eff00 c3", 1, []func(*Query){release(7, 3)}, "", ""},
+		{"the last function of a module, whose padding is cut", strings.Repeat("90", 4095) + "00", 9, []func(*Query){lastOfModule}, EndOfModule, ""},
+		{"the same, wanted all the same", strings.Repeat("90", 4095) + "00", 9, []func(*Query){lastOfModule, unsafe}, "", ""},
+		{"the same with a jump into its place", strings.Repeat("90", 18) + "ebfa" + strings.Repeat("90", 4075) + "00", 10, []func(*Query){lastOfModule}, "", ""},
+		{"whose padding is whole", strings.Repeat("90", 4094) + "0000", 9, []func(*Query){lastOfModule}, "", ""},
+		{"the same in the kernel", strings.Repeat("90", 4095) + "00", 9, nil, "", ""},
 		{"notrack jmp", "55 3effe0 c3", 1, nil, "", ""},
 		{"an entry where kprobes know no ftrace", fsync612, 4, []func(*Query){func(q *Query) { q.Kernel.OnFtrace = No }}, FtraceSite, "EINVAL"},
 		{"behind it", fsync612, 9, []func(*Query){func(q *Query) { q.Kernel.OnFtrace = No }}, "", ""},

@@ -26,6 +26,9 @@ type blacklist struct {
 }
 
 func newSubject(q *Query) *subject {
+	if size := q.Func.Size; size != 0 && size < uint64(len(q.Code)) {
+		q.Code = q.Code[:size]
+	}
 	s := &subject{Query: q, insts: slices.Collect(disasm.Walk(q.Func.Addr, q.Code))}
 	if q.Patches == nil {
 		q.Patches = q.Kernel.Patches
