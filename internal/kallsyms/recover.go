@@ -128,7 +128,7 @@ func (r *recovery) indexed(starts []int) bool {
 	}
 	for token := 1; token <= first; token++ {
 		at := r.tokens + r.place(token)
-		if r.place(token) <= r.place(token-1) || r.image[at-1] != 0 {
+		if r.place(token) <= r.place(token-1) || at > len(r.image) || r.image[at-1] != 0 {
 			return false
 		}
 	}
