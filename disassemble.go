@@ -48,9 +48,8 @@ func (k *Kernel) lines(s stretch, how Disassembler) []Line {
 		context.Syntax = disasm.Intel
 	}
 	lines := make([]Line, len(s.insts))
-	for i, in := range s.insts {
-		text := in.Text(context)
-		l := &lines[i]
+	for i, text := range context.Texts(s.insts) {
+		in, l := s.insts[i], &lines[i]
 		l.Addr, l.Offset, l.Bytes = Address(in.Addr), in.Addr-s.sym.Addr, in.Bytes
 		l.Text = text.String()
 		for _, ref := range text.Refs {

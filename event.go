@@ -40,7 +40,7 @@ type Value = value.Value
 // Args returns the arguments with names and types from BTF; without BTF, the
 // argument registers under their names. A return event has none.
 func (e *Event) Args() []Value {
-	if e.Kind == Return {
+	if e.Kind == Return || e.Registration.typed == nil {
 		return nil
 	}
 	return e.values(e.Registration.typed.Values)
@@ -49,14 +49,19 @@ func (e *Event) Args() []Value {
 // Retval returns what the function returned; ok is false at an entry and for a
 // function that returns nothing.
 func (e *Event) Retval() (v Value, ok bool) {
-	if e.Kind != Return || len(e.Registration.typed.Values) == 0 {
+	if e.Kind != Return || e.Registration.typed == nil || len(e.Registration.typed.Values) == 0 {
 		return Value{}, false
 	}
 	return e.values(e.Registration.typed.Values)[0], true
 }
 
 // Show returns what the probe's Show named, in that order.
-func (e *Event) Show() []Value { return e.values(e.Registration.typed.Shown) }
+func (e *Event) Show() []Value {
+	if e.Registration.typed == nil {
+		return nil
+	}
+	return e.values(e.Registration.typed.Shown)
+}
 
 func (e *Event) values(of []capture.Value) []Value {
 	values := make([]Value, len(of))
@@ -70,6 +75,9 @@ func (e *Event) values(of []capture.Value) []Value {
 // kernel's dumps; nil unless the probe's Regs is set. At an instruction ip is
 // what the kernel hands to a pre_handler, which on x86 is past the trap.
 func (e *Event) Regs() []Register {
+	if e.Registration.typed == nil {
+		return nil
+	}
 	saved := e.Registration.typed.RegsOf(e.record)
 	if saved == nil {
 		return nil
@@ -99,6 +107,9 @@ type Frame struct {
 // Stack returns the kernel stack, innermost frame first; nil unless the probe's
 // Stack is set.
 func (e *Event) Stack() []Frame {
+	if e.Registration.typed == nil {
+		return nil
+	}
 	addrs := e.Registration.typed.StackOf(e.record)
 	if len(addrs) > 0 && e.Kind == Pre && addrs[0]-e.Addr <= maxTrap {
 		addrs[0] = e.Addr

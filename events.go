@@ -90,7 +90,7 @@ func (s *Session) settled() bool {
 }
 
 func (r *Registration) settled() bool {
-	if r.final {
+	if r.final || r.typed == nil { // a handler of the user's own may write none, or many
 		return true
 	}
 	t, err := r.batch.set.Tally(r.index)
@@ -105,7 +105,7 @@ func (s *Session) deliver(batch iter.Seq[[]byte], yield func(*Event, error) bool
 		r.taken.Add(1)
 		ev := s.event(r, h, bytes.Clone(record))
 		r.delivered.Add(1)
-		if handler := r.handler(); handler != nil {
+		if handler := r.handler(); handler != nil && handler.call != nil {
 			handler.call(ev)
 		}
 		if !yield(ev, nil) {

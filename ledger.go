@@ -6,19 +6,24 @@ import "errors"
 //
 //	Hits = Delivered + Filtered + Cut + Missed + Recursion + Full
 //
-// Missed, Recursion and Full are hits that were lost. The kernel counts the
+// Of a handler of the user's own, which writes what it likes,
+//
+//	Hits = Handled + Missed + Recursion
+//
+// and Delivered and Full count its records. Missed, Recursion and Full are hits that were lost. The kernel counts the
 // first two, our program the rest, on each CPU before anything else happens.
 type Ledger struct {
 	Place     string `json:"probe"`
 	Addr      uint64 `json:"-"`
 	Mechanism string `json:"mechanism"`
-	Hits      uint64 `json:"hits"`      // while armed
-	Delivered uint64 `json:"delivered"` // events that were yielded
-	Filtered  uint64 `json:"filtered"`  // refused by PID or Comm
-	Cut       uint64 `json:"cut"`       // recorded, and not read before the session closed
-	Missed    uint64 `json:"missed"`    // another kprobe's handler was running
-	Recursion uint64 `json:"recursion"` // a BPF program was running
-	Full      uint64 `json:"lost"`      // no room in the ring buffer
+	Hits      uint64 `json:"hits"`              // while armed
+	Delivered uint64 `json:"delivered"`         // events that were yielded
+	Handled   uint64 `json:"handled,omitempty"` // hits that ran a handler of the user's own
+	Filtered  uint64 `json:"filtered"`          // refused by PID or Comm
+	Cut       uint64 `json:"cut"`               // recorded, and not read before the session closed
+	Missed    uint64 `json:"missed"`            // another kprobe's handler was running
+	Recursion uint64 `json:"recursion"`         // a BPF program was running
+	Full      uint64 `json:"lost"`              // no room in the ring buffer
 	// MissesKnown is false where this kernel does not count what it missed, or
 	// counts it for several probes together.
 	MissesKnown bool `json:"misses_known"`
@@ -52,6 +57,9 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 		Filtered:  t.Filtered,
 		Full:      t.Full,
 		Cut:       seen - t.Filtered - t.Full - delivered,
+	}
+	if r.typed == nil { // what its handler writes is its own affair
+		l.Handled, l.Cut = seen, 0
 	}
 	l.MissesKnown = m.Known && (r.shared == 1 || m.Missed+m.Recursion == 0)
 	if l.MissesKnown {

@@ -71,7 +71,7 @@ func (p *Probe) check() error {
 		return fmt.Errorf("%s: the kernel cuts a thread's name to %d bytes: %q never occurs", p.Place(), MaxComm, p.Comm)
 	}
 	for _, h := range []*Handler{p.Pre, p.Ret} {
-		if h != nil && h.call == nil {
+		if h != nil && h.call == nil && h.script == nil {
 			return fmt.Errorf("%s: the handler %q has no function in this process: make it with Func", p.Place(), h.name)
 		}
 	}
@@ -80,8 +80,9 @@ func (p *Probe) check() error {
 
 // Handler is what to do at a hit.
 type Handler struct {
-	name string
-	call func(*Event)
+	name   string
+	call   func(*Event)
+	script *compiled // in call's stead: it runs in the kernel
 }
 
 // Func is a handler in Go, called in this process with every hit's event; nil

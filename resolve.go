@@ -126,6 +126,12 @@ func symbolsOf(probes []*Probe) []string {
 
 // typed decides what a hit of r records, and what the plan has to know of it.
 func (s *Session) typed(r *Registration) (plan.Point, error) {
+	if h := r.handler(); h != nil && h.script != nil {
+		if why := s.kernel.Programs(); why != nil {
+			return plan.Point{}, fmt.Errorf("%s: a handler that runs in the kernel is a program, and that can't be: %w", r.Place(), why)
+		}
+		return h.script.point(r), nil
+	}
 	point := plan.Point{Entry: r.entry, Return: r.probe.Return, Regs: r.probe.Regs, Stack: r.probe.Stack}
 	var spec *btf.Spec
 	var id btf.ID
@@ -173,8 +179,15 @@ const maxFrames = 127 // the kernel's own limit, kernel.perf_event_max_stack
 // job is p for attach.
 func (p *prepared) job(s *Session) attach.Job {
 	job := attach.Job{Kernel: s.kernel, Arch: s.arch, Ring: s.ring, Base: uint32(len(s.regs)), Steps: p.steps, Progress: s.config.Progress}
+	scripts := scripts{}
 	for _, r := range p.regs {
-		job.Points = append(job.Points, attach.Point{Addr: r.Addr, Func: r.sym.Addr, FuncID: uint32(r.funcID), Unit: &r.typed.Unit})
+		point := attach.Point{Addr: r.Addr, Func: r.sym.Addr, FuncID: uint32(r.funcID)}
+		if h := r.handler(); r.typed == nil {
+			point.FuncID, point.Script = uint32(h.script.handler.Func), scripts.of(h)
+		} else {
+			point.Unit = &r.typed.Unit
+		}
+		job.Points = append(job.Points, point)
 	}
 	return job
 }

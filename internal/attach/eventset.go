@@ -285,7 +285,8 @@ func (s *EventSet) Misses(i int) (m Misses, shared []int) {
 
 // tells tells whether the kernel counts nothing but misses as missed at point i.
 func (j *Job) tells(i int, missed uint64) bool {
-	return missed == 0 || len(j.Points[i].Unit.Reads) == 0 || !j.FaultsMissed()
+	u := j.Points[i].Unit
+	return missed == 0 || u == nil || len(u.Reads) == 0 || !j.FaultsMissed()
 }
 
 // Detach disables every point; the counts stay readable.

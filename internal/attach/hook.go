@@ -94,18 +94,33 @@ func (s *Set) load(h *hook) (fd, error) {
 
 func (s *Set) loadFor(t capture.Target) (fd, error) {
 	p := s.job.Points[t.Index]
-	program := p.Unit.Emit(t)
-	if err := s.associate(program); err != nil {
+	program, err := p.emit(t)
+	if err != nil {
+		return -1, err
+	}
+	if err := s.associate(program, p.Script); err != nil {
 		return -1, err
 	}
 	return load(program, p.FuncID, t.Cookie)
 }
 
+func (p *Point) emit(t capture.Target) (object.Program, error) {
+	if p.Script != nil {
+		return p.Script.Emit(t)
+	}
+	return p.Unit.Emit(t), nil
+}
+
 func multi(m plan.Mechanism) bool      { return m == plan.Multi || m == plan.ReturnMulti }
 func trampoline(m plan.Mechanism) bool { return m == plan.Fentry || m == plan.Fexit }
 
-func (s *Set) associate(p object.Program) error {
+func (s *Set) associate(p object.Program, script *Script) error {
 	maps := map[string]interface{ FD() int }{object.Ring: s.job.Ring, object.Counts: s.counts, object.State: s.state}
+	if script != nil {
+		for name, m := range script.Maps {
+			maps[name] = m
+		}
+	}
 	for _, in := range p.Insns {
 		if m, ok := maps[in.Reference()]; ok && in.IsLoadFromMap() {
 			if err := p.Insns.AssociateMap(in.Reference(), m); err != nil {

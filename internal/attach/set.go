@@ -33,6 +33,13 @@ type Point struct {
 	Func   uint64 // the start of the function that Addr is in
 	FuncID uint32 // BTF id for fentry and fexit
 	Unit   *capture.Unit
+	Script *Script // in Unit's stead
+}
+
+// Script is a handler of the user's own: its program, and its file's maps.
+type Script struct {
+	Emit func(capture.Target) (object.Program, error)
+	Maps map[string]*ebpf.Map
 }
 
 // Job is what a Set carries out.
@@ -162,7 +169,7 @@ func (s *Set) groups(step plan.Step) [][]int {
 	times := map[uint64]int{}
 	for _, i := range step.Points {
 		p := s.job.Points[i]
-		key := fmt.Sprint(times[p.Func], *p.Unit)
+		key := fmt.Sprint(times[p.Func], p.records())
 		times[p.Func]++
 		n, ok := at[key]
 		if !ok {
@@ -173,6 +180,14 @@ func (s *Set) groups(step plan.Step) [][]int {
 		groups[n] = append(groups[n], i)
 	}
 	return groups
+}
+
+// records tells apart points that record differently.
+func (p *Point) records() string {
+	if p.Script != nil {
+		return fmt.Sprintf("%p", p.Script)
+	}
+	return fmt.Sprint(*p.Unit)
 }
 
 // Arm begins: from now on hits of all points count and are recorded.
@@ -287,17 +302,9 @@ func (s *Set) Close() error {
 // hundred milliseconds at full speed while the reader does not get to run.
 const RingSize = 16 << 20
 
-// NewRing makes the ring buffer that the points of a session share (5.8). Up to
-// 5.10 it counts against the locked-memory limit, which is raised for it.
+// NewRing makes the ring buffer that the points of a session share (5.8).
 func NewRing() (*ebpf.Map, error) {
-	spec := &ebpf.MapSpec{Name: "ktrap_ring", Type: ebpf.RingBuf, MaxEntries: RingSize}
-	m, err := ebpf.NewMap(spec)
-	if errors.Is(err, unix.EPERM) {
-		unlimited := &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
-		if unix.Setrlimit(unix.RLIMIT_MEMLOCK, unlimited) == nil {
-			m, err = ebpf.NewMap(spec)
-		}
-	}
+	m, err := NewMap(&ebpf.MapSpec{Name: "ktrap_ring", Type: ebpf.RingBuf, MaxEntries: RingSize})
 	if errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("make a ring buffer of %d MiB: this process may lock less memory than that: raise its limit with ulimit -l, or give it CAP_SYS_RESOURCE", RingSize>>20)
 	}
@@ -305,4 +312,17 @@ func NewRing() (*ebpf.Map, error) {
 		return nil, fmt.Errorf("make the ring buffer: %w", err)
 	}
 	return m, nil
+}
+
+// NewMap makes a map. Up to 5.10 it counts against the locked-memory limit, which
+// is raised for it.
+func NewMap(spec *ebpf.MapSpec) (*ebpf.Map, error) {
+	m, err := ebpf.NewMap(spec)
+	if errors.Is(err, unix.EPERM) {
+		unlimited := &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+		if unix.Setrlimit(unix.RLIMIT_MEMLOCK, unlimited) == nil {
+			m, err = ebpf.NewMap(spec)
+		}
+	}
+	return m, err
 }

@@ -43,7 +43,7 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 				}
 				defer s.Close()
 				prog := u.Emit(target)
-				if err := s.associate(prog); err != nil {
+				if err := s.associate(prog, nil); err != nil {
 					t.Fatal(err)
 				}
 				n, err := load(prog, 0, false)

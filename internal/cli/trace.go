@@ -137,7 +137,7 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) (err err
 		ctx, cancel = context.WithTimeout(ctx, t.duration)
 		defer cancel()
 	}
-	return t.follow(ctx, s, out, io.Err)
+	return t.follow(ctx, s, out, io.Err, func() error { return nil })
 }
 
 // progress draws on a terminal how far a long attaching or detaching has got.
@@ -176,6 +176,10 @@ func (t *tracing) plan(ctx context.Context, s *ktrap.Session, probes []*ktrap.Pr
 	if err != nil {
 		return err
 	}
+	return t.printPlan(p, out)
+}
+
+func (t *tracing) printPlan(p *ktrap.Plan, out *output) error {
 	if err := out.begin(); err != nil {
 		return err
 	}
@@ -199,11 +203,14 @@ func (t *tracing) announce(s *ktrap.Session, regs []*ktrap.Registration, took ti
 	w.Write(p.AppendNotes(nil, regs, s.Skipped(), t.verbose))
 }
 
-// follow prints events until the context, the count or the output ends, and
-// then the summary.
-func (t *tracing) follow(ctx context.Context, s *ktrap.Session, out *output, stderr io.Writer) error {
+// follow prints events until the context, the count or the output ends, then what
+// finish prints, and then the summary.
+func (t *tracing) follow(ctx context.Context, s *ktrap.Session, out *output, stderr io.Writer, finish func() error) error {
 	failed := t.events(ctx, s, out)
 	failed = errors.Join(failed, s.Close())
+	if failed == nil {
+		failed = finish()
+	}
 	ledgers, err := s.Ledgers()
 	if err != nil {
 		return errors.Join(failed, err)

@@ -33,6 +33,12 @@ func AppendJSON(dst []byte, ev *ktrap.Event) []byte {
 	if show := ev.Show(); len(show) > 0 {
 		dst = appendValues(append(dst, `,"show":`...), show)
 	}
+	if text, ok := ev.Printed(); ok {
+		dst = value.AppendJSONString(append(dst, `,"printed":`...), text)
+	}
+	if sent := ev.Emitted(); len(sent) > 0 {
+		dst = appendNamed(append(dst, `,"emitted":`...), sent)
+	}
 	if stack := ev.Stack(); len(stack) > 0 {
 		dst = appendStack(append(dst, `,"stack":`...), stack)
 	}
@@ -59,6 +65,17 @@ func appendValues(dst []byte, values []ktrap.Value) []byte {
 		dst = v.AppendJSON(dst)
 	}
 	return append(dst, '}')
+}
+
+// appendNamed is an array: names may occur twice.
+func appendNamed(dst []byte, values []ktrap.Value) []byte {
+	for i, v := range values {
+		dst = append(dst, "[,"[min(i, 1)])
+		dst = value.AppendJSONString(append(dst, `{"name":`...), v.Name)
+		dst = v.AppendJSON(append(dst, `,"value":`...))
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
 }
 
 func appendRegs(dst []byte, regs []ktrap.Register) []byte {

@@ -73,6 +73,9 @@ func (p Palette) AppendSummary(dst []byte, ledgers []ktrap.Ledger) []byte {
 }
 
 func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
+	if l.Handled > 0 {
+		return p.handled(dst, l)
+	}
 	parts := []string{fmt.Sprintf("%d delivered", l.Delivered)}
 	add := func(n uint64, what string) {
 		if n > 0 {
@@ -86,6 +89,24 @@ func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
 	add(l.Full, "lost with the buffer full")
 	dst = fmt.Appendf(dst, "%s%s%s (%s): %s = %s: ", p.place, l.Place, p.reset, l.Mechanism,
 		count(l.Hits, "hit"), strings.Join(parts, " + "))
+	return p.completeness(dst, l)
+}
+
+// handled is the account of a handler of the user's own, whose hits and records are
+// two things.
+func (p Palette) handled(dst []byte, l ktrap.Ledger) []byte {
+	dst = fmt.Appendf(dst, "%s%s%s (%s): %s = %d handled", p.place, l.Place, p.reset, l.Mechanism, count(l.Hits, "hit"), l.Handled)
+	if lost := l.Missed + l.Recursion; lost > 0 {
+		dst = fmt.Appendf(dst, " + %d missed by the kernel", lost)
+	}
+	dst = fmt.Appendf(dst, ", which sent %s", count(l.Delivered, "record"))
+	if l.Full > 0 {
+		dst = fmt.Appendf(dst, " and lost %d with the buffer full", l.Full)
+	}
+	return p.completeness(append(dst, ": "...), l)
+}
+
+func (p Palette) completeness(dst []byte, l ktrap.Ledger) []byte {
 	switch {
 	case l.Complete:
 		return append(dst, "complete\n"...)

@@ -21,10 +21,16 @@ var Colours = Palette{place: "\x1b[1;36m", name: "\x1b[2m", warning: "\x1b[1;31m
 // AppendText appends ev as a line, and a line more for every stack frame.
 //
 //	15:04:05.000000000 1 812/812 comm place(name=value, name=value) = retval
+//
+// What a handler file sends has its values behind the place; what it prints
+// stands alone.
 func (p Palette) AppendText(dst []byte, ev *ktrap.Event) []byte {
 	if ev.Lost > 0 {
 		dst = fmt.Appendf(dst, "%s… %d hits of %s on CPU %d were lost here: the buffer was full%s\n",
 			p.warning, ev.Lost, ev.Place, ev.CPU, p.reset)
+	}
+	if text, ok := ev.Printed(); ok {
+		return append(append(dst, text...), '\n')
 	}
 	dst = ev.Time.AppendFormat(dst, "15:04:05.000000000 ")
 	dst = append(appendInt(dst, ev.CPU), ' ')
@@ -32,6 +38,9 @@ func (p Palette) AppendText(dst []byte, ev *ktrap.Event) []byte {
 	dst = append(appendInt(dst, ev.TID), ' ')
 	dst = append(appendComm(dst, ev.Comm), ' ')
 	dst = append(append(append(dst, p.place...), ev.Place...), p.reset...)
+	if sent := ev.Emitted(); sent != nil {
+		return append(p.values(append(dst, ' '), sent, " "), '\n')
+	}
 	dst = p.values(append(dst, '('), ev.Args(), ", ")
 	dst = append(dst, ')')
 	if ret, ok := ev.Retval(); ok {

@@ -1,0 +1,79 @@
+package ktrap
+
+import (
+	"fmt"
+	"strings"
+
+	"ktrap/internal/object"
+	"ktrap/internal/value"
+)
+
+// Emitted returns what a handler of a file sent with emit, one value each; nil for
+// other probes.
+func (e *Event) Emitted() []Value {
+	r, ok := e.sent()
+	if !ok {
+		return nil
+	}
+	values := make([]Value, len(r.Fields))
+	for i, f := range r.Fields {
+		values[i] = e.symbolised(value.OfField(f, e.record), f.Kind)
+	}
+	return values
+}
+
+// Printed returns what a handler of a file sent with printf; ok is false if this
+// was none.
+func (e *Event) Printed() (text string, ok bool) {
+	r, ok := e.sent()
+	if !ok || r.Format == "" {
+		return "", false
+	}
+	var args []any
+	for _, v := range e.Emitted() {
+		args = append(args, argument(v))
+	}
+	return strings.TrimSuffix(fmt.Sprintf(r.Format, args...), "\n"), true
+}
+
+// sent is which of its file's records the event is.
+func (e *Event) sent() (object.Record, bool) {
+	h := e.Registration.handler()
+	if h == nil || h.script == nil || len(e.record) < object.SiteOffset+object.SiteSize {
+		return object.Record{}, false
+	}
+	records := h.script.script.unit.Records
+	site := le.Uint64(e.record[object.SiteOffset:])
+	if site >= uint64(len(records)) {
+		return object.Record{}, false
+	}
+	return records[site], true
+}
+
+// symbolised gives the addresses of a kernel stack their names.
+func (e *Event) symbolised(v Value, kind object.FieldKind) Value {
+	if kind != object.Stack {
+		return v
+	}
+	for i := range v.Fields {
+		if name, ok := e.Registration.session.on.name(v.Fields[i].Bits); ok {
+			v.Fields[i].Kind, v.Fields[i].Text = value.Enum, name
+		}
+	}
+	return v
+}
+
+// argument is a value for a format of Go's fmt.
+func argument(v Value) any {
+	switch v.Kind {
+	case value.Int:
+		return int64(v.Bits)
+	case value.Uint, value.Pointer, value.Code:
+		return v.Bits
+	case value.Bool:
+		return v.Bits != 0
+	case value.String, value.Enum:
+		return v.Text
+	}
+	return v
+}

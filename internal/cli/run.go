@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ktrap"
+	"ktrap/internal/render"
+)
+
+const runLong = `Compile a file of handlers, written in Go, load them into the running kernel and
+print what they send; at the end, or every --interval, the file's variables: numbers,
+maps and histograms. docs/HANDLERS.md has the language.
+
+Ctrl-C ends it and detaches everything.`
+
+// running is what the flags of run ask for.
+type running struct {
+	tracing
+	file     ktrap.HandlerFile
+	interval time.Duration
+}
+
+func newRun() *cobra.Command {
+	var r running
+	cmd := &cobra.Command{
+		Use:   "run FILE.go",
+		Short: "Run handlers written in Go in the kernel",
+		Long:  runLong,
+		Example: `  sudo ktrap run busy.go
+  sudo ktrap run count.go --probe 'vfs_*' --interval 1s
+  sudo ktrap run opens.go --set min=4096 --duration 10s --json
+  sudo ktrap run latency.go -n`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("run takes one file, as: ktrap run busy.go")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.file.Name = args[0]
+			if err := r.check(cmd.Flags(), nil); err != nil {
+				return usageError{err}
+			}
+			if r.file.Place != "" {
+				if err := ktrap.CheckPlace(r.file.Place); err != nil {
+					return usageError{err}
+				}
+			}
+			err := r.run(cmd.Context(), Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+			return mistakes(cmd.ErrOrStderr(), err)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.file.Place, "probe", "", "run at `PLACE`, where the file names none")
+	f.StringToStringVar(&r.file.Set, "set", nil, "begin with another value of a variable: `NAME=VALUE`")
+	f.DurationVar(&r.interval, "interval", 0, "print the variables every `TIME`, as 1s, not only at the end")
+	f.Uint64Var(&r.count, "count", 0, "stop after `N` records")
+	f.DurationVar(&r.duration, "duration", 0, "stop after this `TIME`, as 10s")
+	f.BoolVarP(&r.dryRun, "dry-run", "n", false, "print the plan and load nothing")
+	f.BoolVar(&r.json, "json", false, "one JSON object a line, the variables and a summary last")
+	f.StringVarP(&r.output, "output", "o", "", "write to `FILE`")
+	f.BoolVarP(&r.verbose, "verbose", "v", false, "print the plan, and all that was left out")
+	f.StringVar(&r.config.Mechanism, "mechanism", "", "attach by `WAY`: fentry, kprobe.multi or kprobe (default: the best)")
+	f.BoolVar(&r.config.Unsafe, "unsafe", false, "allow places that are known to crash some kernels")
+	return cmd
+}
+
+func (r *running) run(ctx context.Context, io Streams) (err error) {
+	r.config.Guard, r.config.Progress = guard, progress(io.Err)
+	s, err := r.config.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	script, err := s.Script(r.file)
+	if err != nil {
+		return err
+	}
+	out, err := openOutput(ctx, r.output, io.Out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if r.dryRun {
+		plan, err := script.Plan(ctx)
+		if err != nil {
+			return err
+		}
+		return r.printPlan(plan, out)
+	}
+	began := time.Now()
+	defer script.Close()
+	if err := script.Run(ctx); err != nil {
+		return err
+	}
+	if err := out.begin(); err != nil {
+		return err
+	}
+	r.announce(s, script.Registrations(), time.Since(began), io.Err)
+	if r.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.duration)
+		defer cancel()
+	}
+	stop := r.every(ctx, script, out)
+	return r.follow(ctx, s, out, io.Err, func() error {
+		stop()
+		return r.tables(script, out)
+	})
+}
+
+// every prints the tables each interval until it is stopped.
+func (r *running) every(ctx context.Context, script *ktrap.Script, out *output) (stop func()) {
+	if r.interval <= 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(r.interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				// What can't be written is told by the last tables, or by an event.
+				_ = r.tables(script, out)
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+func (r *running) tables(script *ktrap.Script, out *output) error {
+	tables, err := script.Tables()
+	if err != nil || len(tables) == 0 {
+		return err
+	}
+	if r.json {
+		return out.write(append(render.AppendTablesJSON(nil, tables), '\n'))
+	}
+	text := palette(out.w).AppendTables(nil, tables)
+	if r.interval > 0 {
+		text = fmt.Appendf(nil, "%s\n%s", time.Now().Format(time.TimeOnly), text)
+	}
+	return out.write(text)
+}

@@ -1,0 +1,178 @@
+//go:build live
+
+package ktrap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"ktrap"
+)
+
+// run runs a handler file's source while do runs, and returns what it sent and
+// its tables at the end.
+func run(t *testing.T, f ktrap.HandlerFile, do func()) (events []*ktrap.Event, tables []ktrap.Table, ledgers []ktrap.Ledger) {
+	t.Helper()
+	s := open(t)
+	script, err := s.Script(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer script.Close()
+	must(t, script.Run(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		do()
+	}()
+	for ev, err := range s.Events(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, ev)
+	}
+	must(t, s.Close())
+	if tables, err = script.Tables(); err != nil {
+		t.Fatal(err)
+	}
+	ledgers, err = s.Ledgers()
+	must(t, err)
+	return events, tables, ledgers
+}
+
+const masks = `package trap
+
+var (
+	only   uint32
+	hits   uint64
+	byMask map[uint64]uint64
+	sizes  hist
+)
+
+//ktrap:pre __x64_sys_umask
+func enter(regs *pt_regs) {
+	if pid() != only {
+		return
+	}
+	hits++
+	byMask[regs.di]++
+	sizes.add(regs.di)
+	if regs.di == 0o27 {
+		emit(regs.di, comm())
+		printf("%d by %s\n", regs.di, comm())
+	}
+}
+`
+
+func TestAHandlerFileCountsSumsAndSends(t *testing.T) {
+	const calls = 1000
+	f := ktrap.HandlerFile{Name: "masks.go", Text: []byte(masks), Set: map[string]string{"only": fmt.Sprint(os.Getpid())}}
+	events, tables, ledgers := run(t, f, func() {
+		for i := range calls {
+			unix.Umask([]int{0o22, 0o27, 0o77}[i%3])
+		}
+		unix.Umask(0o22)
+	})
+	comm := strings.TrimSpace(string(read(t, "/proc/self/comm")))
+	if len(events) != 2*333 {
+		t.Fatalf("%d records, want %d", len(events), 2*333)
+	}
+	if text, ok := events[1].Printed(); !ok || !strings.HasPrefix(text, "23 by ") {
+		t.Errorf("printed %q, %v", text, ok)
+	}
+	if sent := events[0].Emitted(); len(sent) != 2 || sent[0].Bits != 0o27 || sent[1].Text == "" {
+		t.Errorf("sent %v, as of %s", sent, comm)
+	}
+	got := map[string]string{}
+	for _, table := range tables {
+		switch {
+		case table.Value != nil:
+			got[table.Name] = table.Value.String()
+		case table.Buckets != nil:
+			got[table.Name] = fmt.Sprint(table.Buckets[:8])
+		default:
+			got[table.Name] = fmt.Sprint(table.Entries)
+		}
+	}
+	want := map[string]string{
+		"only":   fmt.Sprint(os.Getpid()),
+		"hits":   "1001",
+		"byMask": "[{18 335} {23 333} {63 333}]",
+		"sizes":  "[0 0 0 0 0 668 333 0]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if l := ledgers[0]; l.Handled < calls || l.Delivered != 2*333 || l.Full != 0 {
+		t.Errorf("%+v", l)
+	}
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	must(t, err)
+	return text
+}
+
+func TestEntryAndReturnHandlersShareMaps(t *testing.T) {
+	const calls = 500
+	const text = `package trap
+
+var begun map[uint32]uint64
+var pairs, unpaired uint64
+
+//ktrap:pre __x64_sys_umask
+func begin() { begun[tid()] = nsecs() }
+
+//ktrap:ret __x64_sys_umask
+func end() {
+	if t, ok := begun[tid()]; ok && nsecs() > t {
+		pairs++
+		delete(begun, tid())
+	} else {
+		unpaired++
+	}
+}
+`
+	_, tables, _ := run(t, ktrap.HandlerFile{Name: "pairs.go", Text: []byte(text)}, func() { callUmask(calls) })
+	for _, table := range tables {
+		if table.Name == "pairs" && table.Value.Bits < calls || table.Name == "unpaired" && table.Value.Bits > 1 {
+			t.Errorf("%s = %v of %d calls", table.Name, table.Value, calls)
+		}
+	}
+}
+
+func TestAMistakeInAHandlerFileIsToldAtItsPlace(t *testing.T) {
+	s := open(t)
+	for text, want := range map[string]string{
+		"package trap\n\n//ktrap:pre vfs_read\nfunc enter(fil *file) {}\n": "m.go:4:12: ",
+		"package trap\n\nfunc pre() {}\n":                                  "names no place",
+		"package trap\n\n//ktrap:pre vfs_raed\nfunc enter() {}\n":          "did you mean vfs_read",
+	} {
+		_, err := s.Script(ktrap.HandlerFile{Name: "m.go", Text: []byte(text)})
+		if err == nil {
+			var script *ktrap.Script
+			if script, err = s.Script(ktrap.HandlerFile{Name: "m.go", Text: []byte(text)}); err == nil {
+				err = script.Run(t.Context())
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+	if _, err := s.Script(ktrap.HandlerFile{Name: "m.go", Text: []byte(masks), Set: map[string]string{"onyl": "1"}}); err == nil || !strings.Contains(err.Error(), "only") {
+		t.Errorf("a variable that is not there: %v", err)
+	}
+	var mistakes *ktrap.SourceError
+	if _, err := s.Script(ktrap.HandlerFile{Name: "m.go", Text: []byte("package")}); !errors.As(err, &mistakes) {
+		t.Errorf("%T is no *SourceError", err)
+	}
+}
