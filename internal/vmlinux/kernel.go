@@ -71,6 +71,19 @@ func (k *Kernel) parseELF() error {
 	if k.elf, err = elf.NewFile(bytes.NewReader(k.data)); err != nil {
 		return err
 	}
+	if err := k.readSegments(); err != nil {
+		return err
+	}
+	if err := k.readSections(); err != nil {
+		return err
+	}
+	if k.Arch == "arm64" {
+		k.findRelocations()
+	}
+	return nil
+}
+
+func (k *Kernel) readSegments() error {
 	for _, p := range k.elf.Progs {
 		if p.Type != elf.PT_LOAD {
 			continue
@@ -88,12 +101,6 @@ func (k *Kernel) parseELF() error {
 		return errors.New("an ELF file without segments is no kernel")
 	}
 	slices.SortFunc(k.segments, func(a, b segment) int { return cmp.Compare(a.addr, b.addr) })
-	if err := k.readSections(); err != nil {
-		return err
-	}
-	if k.Arch == "arm64" {
-		k.findRelocations()
-	}
 	return nil
 }
 

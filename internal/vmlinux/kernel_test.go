@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,64 +175,71 @@ func sampleSymbols(base uint64) []kallsyms.Symbol {
 	}
 }
 
-func TestAKernelWithSymbolsIsAnELFFile(t *testing.T) {
+// withSymbols writes a kernel with those and reads the file again.
+func withSymbols(t *testing.T, k *Kernel, syms []kallsyms.Symbol) ([]byte, *elf.File) {
+	t.Helper()
+	var out bytes.Buffer
+	if err := k.WithSymbols(&out, slices.Values(syms)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(out.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), f
+}
+
+func TestAKernelWithSymbolsHasThemInItsSections(t *testing.T) {
 	for _, c := range []struct {
-		data        []byte
-		base        uint64
-		sections    []string
-		indexOfText elf.SectionIndex
-		endOfText   uint64
+		data      []byte
+		base      uint64
+		endOfText uint64
+		end       elf.Symbol // _etext, which for the Image begins another section
 	}{
-		{sampleELF(), 0xffffffff81000000, []string{"", ".text", ".rodata", ".notes", ".BTF", ".data..percpu", ".shstrtab", ".symtab", ".strtab", ".shstrtab"}, 1, uint64(len(sampleText()))},
-		{sampleImage(), imageBase, []string{"", ".text", ".data", ".bss", ".symtab", ".strtab", ".shstrtab"}, 1, 0x2000},
+		{sampleELF(), 0xffffffff81000000, uint64(len(sampleText())), elf.Symbol{Info: elf.ST_INFO(elf.STB_GLOBAL, elf.STT_FUNC), Section: 1}},
+		{sampleImage(), imageBase, 0x2000, elf.Symbol{Info: elf.ST_INFO(elf.STB_GLOBAL, elf.STT_OBJECT), Section: 2}},
 	} {
-		k := parse(t, c.data)
-		syms := sampleSymbols(c.base)
-		var out bytes.Buffer
-		if err := k.WithSymbols(&out, func(yield func(kallsyms.Symbol) bool) {
-			for _, s := range syms {
-				if !yield(s) {
-					return
-				}
-			}
-		}); err != nil {
-			t.Fatal(err)
-		}
-		f, err := elf.NewFile(bytes.NewReader(out.Bytes()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var names []string
-		for _, s := range f.Sections {
-			names = append(names, s.Name)
-		}
+		_, f := withSymbols(t, parse(t, c.data), sampleSymbols(c.base))
 		got, err := f.Symbols()
 		if err != nil {
 			t.Fatal(err)
 		}
-		info := func(b elf.SymBind, t elf.SymType) byte { return elf.ST_INFO(b, t) }
-		end := elf.STT_FUNC
-		if c.base == imageBase {
-			end = elf.STT_OBJECT // the next section begins there
-		}
+		c.end.Name, c.end.Value = "_etext", c.base+0x2000
 		want := []elf.Symbol{
-			{Name: "local", Info: info(elf.STB_LOCAL, elf.STT_FUNC), Section: c.indexOfText, Value: c.base + 0x40, Size: 0x20},
-			{Name: "elsewhere", Info: info(elf.STB_LOCAL, elf.STT_NOTYPE), Section: elf.SHN_ABS, Value: c.base + 1<<40, Size: 8},
-			{Name: "_text", Info: info(elf.STB_GLOBAL, elf.STT_FUNC), Section: c.indexOfText, Value: c.base, Size: 0x40},
-			{Name: "weak", Info: info(elf.STB_WEAK, elf.STT_FUNC), Section: c.indexOfText, Value: c.base + 0x60, Size: c.endOfText - 0x60},
-			{Name: "_etext", Info: info(elf.STB_GLOBAL, end), Section: got[4].Section, Value: c.base + 0x2000},
+			{Name: "local", Info: elf.ST_INFO(elf.STB_LOCAL, elf.STT_FUNC), Section: 1, Value: c.base + 0x40, Size: 0x20},
+			{Name: "elsewhere", Info: elf.ST_INFO(elf.STB_LOCAL, elf.STT_NOTYPE), Section: elf.SHN_ABS, Value: c.base + 1<<40, Size: 8},
+			{Name: "_text", Info: elf.ST_INFO(elf.STB_GLOBAL, elf.STT_FUNC), Section: 1, Value: c.base, Size: 0x40},
+			{Name: "weak", Info: elf.ST_INFO(elf.STB_WEAK, elf.STT_FUNC), Section: 1, Value: c.base + 0x60, Size: c.endOfText - 0x60},
+			c.end,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%#x (-want +got):\n%s", c.base, diff)
+		}
+	}
+}
+
+func TestAKernelWithSymbolsIsElseTheSame(t *testing.T) {
+	for _, c := range []struct {
+		data     []byte
+		base     uint64
+		sections []string
+	}{
+		{sampleELF(), 0xffffffff81000000, []string{"", ".text", ".rodata", ".notes", ".BTF", ".data..percpu", ".shstrtab", ".symtab", ".strtab", ".shstrtab"}},
+		{sampleImage(), imageBase, []string{"", ".text", ".data", ".bss", ".symtab", ".strtab", ".shstrtab"}},
+	} {
+		before := parse(t, c.data)
+		file, f := withSymbols(t, before, sampleSymbols(c.base))
+		var names []string
+		for _, s := range f.Sections {
+			names = append(names, s.Name)
 		}
 		if diff := cmp.Diff(c.sections, names); diff != "" {
 			t.Errorf("sections (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("symbols (-want +got):\n%s", diff)
-		}
-		again := parse(t, out.Bytes())
-		memory, err := again.Bytes(c.base+0x1000, 0x1000)
-		before, err2 := k.Bytes(c.base+0x1000, 0x1000)
-		if err != nil || err2 != nil || !bytes.Equal(memory, before) {
-			t.Errorf("the memory has changed (%v, %v)", err, err2)
+		want, err := before.Bytes(c.base+0x1000, 0x1000)
+		got, err2 := parse(t, file).Bytes(c.base+0x1000, 0x1000)
+		if err != nil || err2 != nil || !bytes.Equal(got, want) {
+			t.Errorf("the memory at %#x has changed (%v, %v)", c.base+0x1000, err, err2)
 		}
 	}
 }
