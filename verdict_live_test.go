@@ -349,23 +349,34 @@ func (r *registrar) remove(n int) {
 // watch reads how the kernel runs the probes, when its optimiser is done: as soon
 // as it did what was foretold, or when it does no more.
 func (r *registrar) watch(made []*judged) {
-	const patience = 15 * time.Second
-	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
-		tags := map[uint64]site.Mechanism{}
-		for _, p := range kernel.Kprobes() {
-			tags[uint64(p.Addr)] = tagOf(p.State.Ftrace, p.State.Optimized)
-		}
-		wrong := 0
-		for _, j := range made {
-			j.tag, j.armed = tags[j.Addr]
-			if j.tag != shown(j.Mechanism) {
-				wrong++
-			}
-		}
-		if wrong == 0 || time.Now().After(deadline) {
+	const patience = 3 * time.Second
+	left, since := len(made), time.Now()
+	for time.Since(since) < patience {
+		wrong := look(made)
+		if wrong == 0 {
 			return
 		}
+		if wrong != left {
+			left, since = wrong, time.Now()
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// look notes how the kernel runs each probe now, and counts those that are not
+// as foretold.
+func look(made []*judged) (wrong int) {
+	tags := map[uint64]site.Mechanism{}
+	for _, p := range kernel.Kprobes() {
+		tags[uint64(p.Addr)] = tagOf(p.State.Ftrace, p.State.Optimized)
+	}
+	for _, j := range made {
+		j.tag, j.armed = tags[j.Addr]
+		if j.tag != shown(j.Mechanism) {
+			wrong++
+		}
+	}
+	return wrong
 }
 
 // shown is as much of a mechanism as the kernel's list shows.

@@ -58,9 +58,15 @@ func (k *Kernel) base(module, name string) uint64 {
 	return found[0].Addr
 }
 
-// canTrace asks ftrace's list, which has one name of each place.
+// canTrace asks ftrace's list, which has one name of each place. A name may stand
+// for several, of which not all begin with ftrace's call.
 func (k *Kernel) canTrace(sym symbols.Symbol) bool {
-	base, _, _ := strings.Cut(sym.Name, ".")
+	base, _, clone := strings.Cut(sym.Name, ".")
+	if same, err := k.symbols.Lookup(sym.Module, sym.Name); err == nil && len(same) > 1 && !clone && k.goarch == "amd64" {
+		if code := k.code(sym); code != nil && !site.CallsFtrace(code) {
+			return false
+		}
+	}
 	if k.traceable[kernel.Function{Name: sym.Name, Module: sym.Module}] || k.traceable[kernel.Function{Name: base, Module: sym.Module}] {
 		return true
 	}

@@ -131,6 +131,17 @@ func (s *subject) ftraceSite() Answer {
 	return s.Func.Traceable
 }
 
+// CallsFtrace tells whether a function's amd64 code begins with the call of
+// ftrace, or the nop for it, as that of every traceable function does.
+func CallsFtrace(code []byte) bool {
+	for in := range disasm.Walk(0, code) {
+		if !in.IsEndbr() {
+			return isFtraceCall(in)
+		}
+	}
+	return false
+}
+
 // isFtraceCall: the call of the tracer, or the nop of its length, of which older
 // kernels choose one for the processor.
 func isFtraceCall(in disasm.Inst) bool {
