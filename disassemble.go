@@ -12,7 +12,9 @@ import (
 
 // Disassembler says how code is shown; the zero value is AT&T syntax.
 type Disassembler struct {
-	Intel bool // Intel's syntax instead
+	Intel  bool   // Intel's syntax instead
+	Source bool   // with lines of source, out of DWARF
+	DWARF  string // the file that has it; empty for where it is installed
 }
 
 // Disassemble shows the function that a place is in, or the instructions of a
@@ -37,6 +39,11 @@ func (k *Kernel) Disassemble(text string, how Disassembler) (*Disassembly, error
 	d.Addr, d.Size = Address(first.Addr), last.End()-first.Addr
 	d.Lines = k.lines(s, how)
 	k.mark(s, d.Lines)
+	if how.Source {
+		if err := k.addSource(how.DWARF, s.sym, d.Lines); err != nil {
+			return nil, err
+		}
+	}
 	d.Blocks = k.blocks(s)
 	return d, nil
 }

@@ -80,7 +80,7 @@ func (k *Kernel) Why(ctx context.Context, text string, unsafe bool) (*Answer, er
 	a := &Answer{Place: p.String(), Kernel: k.release, Arch: k.goarch, Source: k.source}
 	asked, err := k.asked(p)
 	if err != nil {
-		return nil, k.orInlined(p, err)
+		return nil, k.orInlined(ctx, p, err)
 	}
 	w := wanted{ret: p.Return, unsafe: unsafe}
 	for _, at := range asked {
@@ -141,16 +141,22 @@ func (k *Kernel) asked(p place.Place) (spots []spot, err error) {
 }
 
 // orInlined says what BTF knows of a name that no symbol has.
-func (k *Kernel) orInlined(p place.Place, err error) error {
+func (k *Kernel) orInlined(ctx context.Context, p place.Place, err error) error {
 	var missing *symbols.NotFoundError
 	if !errors.As(err, &missing) || p.Glob || p.Module != "" {
 		return err
 	}
+	// BTF has an inlined function only if somewhere there is a copy of it too.
 	spec, btfErr := k.spec("")
-	if btfErr != nil || len(spec.Funcs(p.Symbol)) == 0 {
-		return err
+	known := btfErr == nil && len(spec.Funcs(p.Symbol)) > 0
+	into := k.inlinedInto(ctx, p.Symbol)
+	switch {
+	case known:
+		return fmt.Errorf("%w; BTF knows it as a function, but its calls are inlined: %s", err, into)
+	case strings.HasPrefix(into, "they are in"):
+		return fmt.Errorf("%w; its calls are inlined: %s", err, into)
 	}
-	return fmt.Errorf("%w; BTF knows it as a function: the compiler has inlined each call of it, or made copies under other names", err)
+	return err
 }
 
 func (k *Kernel) verdict(w wanted, sym symbols.Symbol, addr uint64) Verdict {

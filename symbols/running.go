@@ -32,7 +32,7 @@ func Running(o ImageOptions) (k Kernel, note string, err error) {
 
 // openRunning finds the running kernel's image, which is known by its build id.
 func openRunning(o ImageOptions) (*Image, error) {
-	running, err := runningBuildID()
+	running, err := RunningBuildID()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,9 @@ func imagePaths(release string) []string {
 	return []string{"/boot/vmlinuz-" + release, filepath.Join("/usr/lib/modules", release, "vmlinuz")}
 }
 
-func runningBuildID() (string, error) {
+// RunningBuildID returns the running kernel's build id in hexadecimal digits. It
+// needs no rights.
+func RunningBuildID() (string, error) {
 	notes, err := os.ReadFile("/sys/kernel/notes")
 	if err != nil {
 		return "", err
@@ -101,7 +103,7 @@ func buildID(notes []byte) string {
 // KASLR returns by how much the running kernel's addresses are above those of
 // the image, if it is the running kernel's.
 func (im *Image) KASLR() (uint64, error) {
-	running, err := runningBuildID()
+	running, err := RunningBuildID()
 	if err != nil {
 		return 0, err
 	}

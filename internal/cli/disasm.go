@@ -7,6 +7,7 @@ import (
 
 	"ktrap"
 	"ktrap/internal/render"
+	"ktrap/internal/render/html"
 )
 
 const disasmLong = `Show the code of a function, or of a range, with a mark at each instruction: how
@@ -22,6 +23,7 @@ type disassembling struct {
 	image  string
 	raw    bool
 	json   bool
+	html   bool
 	output string
 }
 
@@ -33,7 +35,8 @@ func newDisasm() *cobra.Command {
 		Long:  disasmLong,
 		Example: `  sudo ktrap disasm unix_stream_connect
   sudo ktrap disasm vfs_read+0x20..0x60 --intel
-  ktrap disasm schedule --image /boot/vmlinuz-6.12.0-1-amd64 --json`,
+  ktrap disasm schedule --image /boot/vmlinuz-6.12.0-1-amd64 --source
+  ktrap disasm vfs_read --image vmlinuz --html -o vfs_read.html`,
 		Args: onePlace,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return d.run(cmd, args[0])
@@ -42,6 +45,9 @@ func newDisasm() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&d.image, "image", "", "show the kernel in `FILE`, a vmlinuz or vmlinux")
 	f.BoolVar(&d.how.Intel, "intel", false, "Intel's syntax instead of AT&T's")
+	f.BoolVar(&d.how.Source, "source", false, "show the lines of source, out of the kernel's DWARF (Debian's -dbg package)")
+	f.StringVar(&d.how.DWARF, "dwarf", "", "take the lines of source from `FILE`, a vmlinux with DWARF")
+	f.BoolVar(&d.html, "html", false, "write a page to look at: the control flow and the listing")
 	f.BoolVar(&d.raw, "raw", false, "as objdump -d prints it, without marks")
 	f.BoolVar(&d.json, "json", false, "print it as one JSON object")
 	f.StringVarP(&d.output, "output", "o", "", "write to `FILE`")
@@ -62,9 +68,10 @@ func (d *disassembling) run(cmd *cobra.Command, text string) (err error) {
 	if err := ktrap.CheckPlace(text); err != nil {
 		return usageError{err}
 	}
-	if d.raw && d.json {
-		return usagef("--json and --raw are two forms: choose one")
+	if d.raw && d.json || d.raw && d.html || d.json && d.html {
+		return usagef("--json, --raw and --html are three forms: choose one")
 	}
+	d.how.Source = d.how.Source || d.how.DWARF != ""
 	k, err := openKernel(d.image, cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -82,6 +89,8 @@ func (d *disassembling) print(w io.Writer, shown *ktrap.Disassembly) error {
 	switch {
 	case d.json:
 		return printJSON(w, shown)
+	case d.html:
+		return html.WriteDisassembly(w, shown)
 	case d.raw:
 		_, err := w.Write(render.AppendRaw(nil, shown))
 		return err
