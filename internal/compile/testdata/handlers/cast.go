@@ -6,5 +6,5 @@ import "unsafe"
 //ktrap:pre sock_poll
 func poll(file *file) {
 	s := (*socket)(file.private_data)
-	emit(s._type, s.state, cast[tcp_sock](s.sk).snd_nxt, uintptr(unsafe.Pointer(s)) & 0xfff)
+	emit(s._type, s.state, cast[tcp_sock](s.sk).snd_nxt, uintptr(unsafe.Pointer(s))&0xfff)
 }
