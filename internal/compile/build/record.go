@@ -176,13 +176,13 @@ func (b *builder) textPart(e *ast.CallExpr, word string) part {
 		p.write = func(to place) { b.commTo(e, to) }
 		return p
 	}
-	if _, ok := scalar(b.typeOf(e.Args[0])); !ok {
-		b.textAt(e, place{base: b.temp(8), size: 8}) // tells what is wrong
+	arg, ok := b.strPointer(e)
+	if !ok {
 		p.write = func(place) {}
 		return p
 	}
-	ptr := b.held(b.expr(e.Args[0]))
-	p.write = func(to place) { b.readText(ptr, b.isUser(e.Args[0]), to) }
+	ptr := b.held(b.expr(arg))
+	p.write = func(to place) { b.readText(ptr, b.isUser(arg), to) }
 	return p
 }
 

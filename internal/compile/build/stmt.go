@@ -140,6 +140,9 @@ func (b *builder) define(id *ast.Ident, value ast.Expr) {
 		b.bind(v, x)
 		return
 	}
+	if value != nil && !b.keeps(value, v.Type()) {
+		return
+	}
 	bound := 0
 	if value != nil {
 		bound = b.bound(value)
@@ -151,6 +154,19 @@ func (b *builder) define(id *ast.Ident, value ast.Expr) {
 		b.copyTo(value, p)
 	}
 	b.vars[v] = p
+}
+
+// keeps refuses the types whose values no variable of a function holds.
+func (b *builder) keeps(value ast.Expr, t types.Type) bool {
+	switch t.Underlying().(type) {
+	case *types.Signature:
+		b.fail(value, diag.FuncValue, "", "a function is called, not kept in a variable")
+	case *types.Map:
+		b.fail(value, diag.MapUse, "", "a map is a variable of the file, and no other variable's value")
+	default:
+		return true
+	}
+	return false
 }
 
 // bind makes v a register that holds x.

@@ -144,21 +144,30 @@ func (b *builder) addressOf(p place) ir.Operand {
 
 // textAt reads the text that str names, as much as p holds.
 func (b *builder) textAt(e *ast.CallExpr, p place) {
-	ptr := e.Args[0]
+	if ptr, ok := b.strPointer(e); ok {
+		b.readText(b.expr(ptr), b.isUser(ptr), p)
+	}
+}
+
+// strPointer is what str is given, if it is a pointer, or a word that may be one.
+func (b *builder) strPointer(e *ast.CallExpr) (ptr ast.Expr, ok bool) {
+	ptr = e.Args[0]
 	if len(e.Args) > 1 {
 		if n, ok := b.constant(e.Args[1]); !ok || n < 1 || n > strMax {
 			b.fail(e.Args[1], diag.Argument, "", "the size of a text is a constant from 1 to %d", strMax)
+			return ptr, false
 		}
 	}
-	if _, ok := scalar(b.typeOf(ptr)); !ok {
-		hint := ""
-		if isString(b.typeOf(ptr)) {
-			hint = "leave out str"
-		}
-		b.fail(ptr, diag.Argument, hint, "str takes a pointer, not a %s", b.TypeString(b.typeOf(ptr)))
-		return
+	n, ok := scalar(b.typeOf(ptr))
+	if ok && n.wide() {
+		return ptr, true
 	}
-	b.readText(b.expr(ptr), b.isUser(ptr), p)
+	hint := ""
+	if isString(b.typeOf(ptr)) {
+		hint = "leave out str"
+	}
+	b.fail(ptr, diag.Argument, hint, "str takes a pointer, not a %s", b.TypeString(b.typeOf(ptr)))
+	return ptr, false
 }
 
 func (b *builder) readText(ptr ir.Operand, user bool, p place) {

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -31,6 +32,28 @@ func (f *File) check() {
 	}
 	// The errors are those that the handler above is given.
 	_ = types.NewChecker(&conf, f.Fset, f.Pkg, f.Info).Files([]*ast.File{words, f.Syntax})
+	if len(f.errs) == 0 {
+		f.unknownWords()
+	}
+}
+
+// unknownWords refuses the words whose types this kernel does not have.
+func (f *File) unknownWords() {
+	ast.Inspect(f.Syntax, func(n ast.Node) bool {
+		e, ok := n.(*ast.CallExpr)
+		if ok && invalid(f.Info.Types[e].Type) {
+			f.Fail(e, diag.UnknownType, "the kernel's type of this is not known", "give --btf FILE")
+			return false
+		}
+		return true
+	})
+}
+
+func invalid(t types.Type) bool {
+	if p, ok := t.(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	return t == types.Typ[types.Invalid]
 }
 
 // only is an importer of the one package that a handler file may import.
@@ -145,6 +168,10 @@ func (f *File) kernelNames(words *ast.File) {
 
 // typeError turns the type checker's error into one of ours.
 func (f *File) typeError(err types.Error) {
+	if more, ok := strings.CutPrefix(err.Msg, "\t"); ok && len(f.errs) > 0 {
+		f.errs[len(f.errs)-1].Hint = fmt.Sprintf("%s in line %d", more, f.Fset.Position(err.Pos).Line)
+		return
+	}
 	e := &diag.Error{Code: diag.Type, Pos: f.Fset.Position(err.Pos), Msg: err.Msg}
 	e.End = f.Fset.Position(f.endOf(err.Pos))
 	if e.Pos.Filename == "words" {

@@ -1,0 +1,8 @@
+package trap
+
+var x any
+
+//ktrap:pre vfs_read
+func read() {
+	emit(x.(uint64)) // want interface at 7
+}

@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func read() {
+	emit(comm() + "x") // want string-op at 7
+}

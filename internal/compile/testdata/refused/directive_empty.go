@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre // want directive at 1
+func read() {
+	emit(1)
+}

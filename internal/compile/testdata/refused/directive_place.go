@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read+ // want directive at 1
+func read() {
+	emit(1)
+}

@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func read(file *inode) { // want param-type at 11
+	emit(file)
+}

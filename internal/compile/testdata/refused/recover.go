@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func read() {
+	recover() // want panic at 2
+}

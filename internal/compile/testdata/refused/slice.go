@@ -1,0 +1,8 @@
+package trap
+
+var list []uint64 // want slice at 10
+
+//ktrap:pre vfs_read
+func read() {
+	emit(1)
+}

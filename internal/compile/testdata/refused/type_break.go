@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func read() {
+	break // want type at 2
+}

@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func read() {
+	emit(pdi()) // want undefined at 7
+}

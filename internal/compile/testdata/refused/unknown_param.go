@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func read(fil *file) { // want unknown-param at 11
+	emit(fil)
+}

@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func read() {
+	emit(current().tgid) // want unknown-type at 7
+}
