@@ -88,9 +88,12 @@ func (k *Kernel) readTraceable() {
 // places, of which an image has tables instead.
 func (k *Kernel) rules() *site.Kernel {
 	if k.site == nil {
-		k.site = &site.Kernel{Release: k.version()}
+		k.site = &site.Kernel{Arch: k.arch, Release: k.version()}
 		if k.live {
 			k.site.Blacklist = blacklist()
+		} else if image, ok := k.symbols.(tabled); ok {
+			// What can't be read is told as unknown.
+			k.site.Patches, _ = image.Patches()
 		}
 	}
 	return k.site

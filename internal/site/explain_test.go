@@ -127,6 +127,13 @@ func TestASurveySaysOfEachInstructionWhatIsSaidOfItAlone(t *testing.T) {
 	}
 }
 
+func TestOfARM64TheInstructionsAreToldAndNoMechanism(t *testing.T) {
+	marks := Survey(ask(t, "1f2003d5 1f2003d5 c0035fd6", 0, arm64, patches(patch.Exception, 4, 4)))
+	if len(marks) != 3 || !marks[0].OK || marks[0].Mechanism != Unsettled || marks[1].Reason != Exceptions {
+		t.Errorf("%+v", marks)
+	}
+}
+
 func TestASurveyTakesLinearTime(t *testing.T) {
 	took := func(instructions int) time.Duration {
 		q := ask(t, strings.Repeat("4889e5 eb00", instructions/2), 0, able)

@@ -1,10 +1,14 @@
 package site
 
-import "ktrap/internal/patch"
+import (
+	"ktrap/internal/disasm"
+	"ktrap/internal/patch"
+)
 
 // Kernel are the facts that all queries of one kernel share. A list that is
 // nil is unknown, an empty one is empty.
 type Kernel struct {
+	Arch           disasm.Arch
 	Release        [2]int // major and minor; zero means the newest
 	Blacklist      []Range
 	NotraceAllowed bool // CONFIG_KPROBE_EVENTS_ON_NOTRACE

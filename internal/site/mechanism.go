@@ -3,6 +3,7 @@ package site
 import (
 	"fmt"
 
+	"ktrap/internal/disasm"
 	"ktrap/internal/patch"
 )
 
@@ -40,6 +41,9 @@ type outlook struct {
 // elsewhere, for which a jump is put as soon as that is safe.
 func (s *subject) mechanism() outlook {
 	var o outlook
+	if s.Kernel.Arch != disasm.AMD64 {
+		return outlook{better: "how this architecture's kernel runs probes is not known here"}
+	}
 	switch s.ftraceSite() {
 	case Yes:
 		return outlook{mechanism: ByFtrace}
@@ -75,10 +79,6 @@ func (s *subject) mechanism() outlook {
 	}
 	return o
 }
-
-// Exceptions is the rule on instructions that may fault, which only the
-// mechanism depends on.
-const Exceptions Reason = "exceptions"
 
 func (s *subject) missing(k patch.Kind, reason Reason) []Reason {
 	if s.Patches.Has(k) {

@@ -6,11 +6,11 @@ import (
 	"ktrap/internal/disasm"
 )
 
-// opcode is the rule that an instruction passes, if it is of a kind.
+// opcode is the rule that an instruction of amd64 passes, if it is of a kind.
 func opcode(passes func(disasm.Inst) bool) func(*subject) Answer {
 	return func(s *subject) Answer {
 		in, ok := s.inst()
-		if !ok {
+		if !ok || s.Kernel.Arch != disasm.AMD64 {
 			return Unknown
 		}
 		return AnswerOf(passes(in))

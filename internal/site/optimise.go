@@ -165,7 +165,7 @@ func (w *whole) into(start, last uint64) (jump, bool) {
 // there ends inside an instruction, the kernel reads on and faults.
 func endsWhole(s *subject) Answer {
 	const page = 4096
-	if s.Func.Module == "" || s.Func.end()%page != 0 || s.ftraceSite() == Yes {
+	if s.Kernel.Arch != disasm.AMD64 || s.Func.Module == "" || s.Func.end()%page != 0 || s.ftraceSite() == Yes {
 		return Yes
 	}
 	if len(s.insts) == 0 || uint64(len(s.Code)) < s.Func.Size {

@@ -37,6 +37,8 @@ const (
 	MistakenVector    Reason = "mistaken-vector"
 	FtraceSite        Reason = "ftrace-site"
 	EndOfModule       Reason = "end-of-module"
+	Misaligned        Reason = "misaligned"
+	Exceptions        Reason = "exceptions"
 )
 
 // A rule is a check of the kernel's, or of ours where errno is empty.
@@ -79,6 +81,8 @@ var rules = []rule{
 	{CFIPrefix, "is not the padding before a function", "EINVAL", false, nil, notPrefixSymbol, words("is padding before a function, not code")},
 	{Notrace, "is in a function that ftrace can trace", "EINVAL", false, notraceForbidden, traceable,
 		words("is in a function that ftrace can't trace, and this kernel lets no perf or tracefs probe in there")},
+	{Misaligned, "is at a multiple of 4", "EINVAL", false, onARM64, aligned, words("is inside an instruction: they are 4 bytes long here, and at multiples of 4")},
+	{Exceptions, "may not fault", "EINVAL", true, onARM64, mayNotFault, words("may fault, and this architecture's kernel keeps probes off such instructions")},
 	{LockPrefix, "is no lock prefix that was taken out", "EINVAL", true, until(7, 3), opcode(notUnlocked),
 		instruction("had a lock prefix that this kernel took out, since it has one CPU, and may put back")},
 	{Undecodable, "is reached by decoding the function", "EILSEQ", false, nil, decodable, undecodableRefusal},
@@ -116,6 +120,7 @@ func safeUntil(major, minor int) func(*subject) bool {
 	return func(s *subject) bool { return !s.Unsafe && s.Kernel.before(major, minor) }
 }
 
+func onARM64(s *subject) bool          { return s.Kernel.Arch == disasm.ARM64 }
 func wantsReturn(s *subject) bool      { return s.Return }
 func notraceForbidden(s *subject) bool { return !s.Kernel.NotraceAllowed }
 
@@ -208,6 +213,16 @@ func notBug(s *subject) Answer {
 		return Unknown
 	}
 	e, hit := s.patched(patch.Bug, s.addr, s.addr+1)
+	return AnswerOf(!hit || e.Addr != s.addr)
+}
+
+func aligned(s *subject) Answer { return AnswerOf(s.addr%4 == 0) }
+
+func mayNotFault(s *subject) Answer {
+	if !s.Patches.Has(patch.Exception) {
+		return Unknown
+	}
+	e, hit := s.patched(patch.Exception, s.addr, s.addr+1)
 	return AnswerOf(!hit || e.Addr != s.addr)
 }
 

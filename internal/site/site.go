@@ -8,11 +8,11 @@
 // unchecked, and the kernel has the last word.
 //
 // The rules are a table (rules.go). Those on the instruction (opcodes.go) walk
-// the function from its symbol's start, as the kernel does, and are the only
-// ones that know an architecture: without amd64 code they stay unchecked. What a
-// probe costs follows from the mechanism (mechanism.go), which has rules of its
-// own: a jump in place of the instruction (optimise.go), a copy that jumps back
-// (boost.go), or the kernel doing what the instruction would (emulate.go).
+// the function from its symbol's start, as the kernel does; what they know is
+// amd64, and without its code they stay unchecked. What a probe costs follows
+// from the mechanism (mechanism.go), which has rules of its own: a jump in place
+// of the instruction (optimise.go), a copy that jumps back (boost.go), or the
+// kernel doing what the instruction would (emulate.go).
 //
 // Judge asks until a rule refuses. Explain asks all there is to ask of a place,
 // Survey of every instruction of a function, in one walk.
@@ -50,7 +50,7 @@ type Query struct {
 
 	Func   Func
 	InText Answer // the address is in the text of the kernel or of a module
-	// Code is Func's amd64 code from Func.Addr on as the running kernel has it,
+	// Code is Func's code from Func.Addr on as the running kernel has it,
 	// with the probes armed in it taken out again; nil if it is not known.
 	Code []byte
 	// Patches are the tables of the kernel or module that Func is in, if need be

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ktrap/internal/disasm"
 	"ktrap/internal/patch"
 )
 
@@ -54,6 +55,8 @@ func patches(kind patch.Kind, offset uint64, size int) func(*Query) {
 		q.Kernel.Patches = tables(patch.Entry{Kind: kind, Addr: start + offset, Size: size})
 	}
 }
+
+func arm64(q *Query) { q.Kernel.Arch = disasm.ARM64 }
 
 // lastOfModule makes the function end where a module's text does.
 func lastOfModule(q *Query) {
@@ -169,6 +172,9 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"the same with a jump into its place", strings.Repeat("90", 18) + "ebfa" + strings.Repeat("90", 4075) + "00", 10, []func(*Query){lastOfModule}, "", ""},
 		{"whose padding is whole", strings.Repeat("90", 4094) + "0000", 9, []func(*Query){lastOfModule}, "", ""},
 		{"the same in the kernel", strings.Repeat("90", 4095) + "00", 9, nil, "", ""},
+		{"an instruction of arm64", fsync612, 8, []func(*Query){arm64}, "", ""},
+		{"inside one", fsync612, 9, []func(*Query){arm64}, Misaligned, "EINVAL"},
+		{"one that may fault", fsync612, 8, []func(*Query){arm64, patches(patch.Exception, 8, 4)}, Exceptions, "EINVAL"},
 		{"notrack jmp", "55 3effe0 c3", 1, nil, "", ""},
 		{"an entry where kprobes know no ftrace", fsync612, 4, []func(*Query){func(q *Query) { q.Kernel.OnFtrace = No }}, FtraceSite, "EINVAL"},
 		{"behind it", fsync612, 9, []func(*Query){func(q *Query) { q.Kernel.OnFtrace = No }}, "", ""},

@@ -29,7 +29,7 @@ func newSubject(q *Query) *subject {
 	if size := q.Func.Size; size != 0 && size < uint64(len(q.Code)) {
 		q.Code = q.Code[:size]
 	}
-	s := &subject{Query: q, insts: slices.Collect(disasm.Walk(q.Func.Addr, q.Code))}
+	s := &subject{Query: q, insts: slices.Collect(q.Kernel.Arch.Walk(q.Func.Addr, q.Code))}
 	if q.Patches == nil {
 		q.Patches = q.Kernel.Patches
 	}
@@ -88,7 +88,7 @@ func (s *subject) undecodable() (uint64, bool) {
 	if n := len(s.insts); n > 0 {
 		walked = s.insts[n-1].End() - s.Func.Addr
 	}
-	_, err := disasm.Length(s.Code[walked:])
+	_, err := s.Kernel.Arch.Length(s.Code[walked:])
 	return walked, errors.Is(err, disasm.ErrUndefined)
 }
 
@@ -122,7 +122,7 @@ func (s *subject) ftraceSite() Answer {
 		return AnswerOf(ok && e.Addr == s.addr)
 	}
 	in, ok := s.inst()
-	if !ok {
+	if !ok || s.Kernel.Arch != disasm.AMD64 {
 		return Unknown
 	}
 	if s.entry != Yes || in.Addr != s.addr || !isFtraceCall(in) {
