@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ktrap/internal/kernel"
+	"ktrap/internal/patch"
 	"ktrap/internal/probelist"
 	"ktrap/internal/site"
 	"ktrap/symbols"
@@ -92,11 +93,23 @@ func (k *Kernel) rules() *site.Kernel {
 		if k.live {
 			k.site.Blacklist = blacklist()
 		} else if image, ok := k.symbols.(tabled); ok {
-			// What can't be read is told as unknown.
-			k.site.Patches, _ = image.Patches()
+			k.site.Blacklist = listed(image)
 		}
 	}
 	return k.site
+}
+
+// listed is an image's blacklist; nil if it has none that can be read.
+func listed(image tabled) []site.Range {
+	table, _ := image.Patches()
+	if !table.Has(patch.Blacklist) {
+		return nil
+	}
+	list := []site.Range{}
+	for e := range table.All(patch.Blacklist) {
+		list = append(list, site.Range{Start: e.Addr, End: e.End()})
+	}
+	return list
 }
 
 // blacklist is nil if the kernel does not show it.

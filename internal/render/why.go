@@ -34,7 +34,7 @@ func (p Palette) verdict(dst []byte, v *ktrap.Verdict, all bool) []byte {
 		dst = p.no(dst, v)
 	}
 	if len(v.Patches) > 0 {
-		dst = fmt.Appendf(dst, "  the kernel patches here: %s\n", strings.Join(v.Patches, ", "))
+		dst = fmt.Appendf(dst, "  in the kernel's tables: %s\n", strings.Join(v.Patches, ", "))
 	}
 	if len(v.Assumed) > 0 {
 		dst = fmt.Appendf(dst, "  taken as usual, since it can't be known here: %s\n", strings.Join(v.Assumed, ", "))
