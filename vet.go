@@ -93,14 +93,14 @@ func (k *Kernel) rules() *site.Kernel {
 		if k.live {
 			k.site.Blacklist = blacklist()
 		} else if image, ok := k.symbols.(tabled); ok {
-			k.site.Blacklist = listed(image)
+			k.site.Blacklist = blacklistOf(image)
 		}
 	}
 	return k.site
 }
 
-// listed is an image's blacklist; nil if it has none that can be read.
-func listed(image tabled) []site.Range {
+// blacklistOf is an image's blacklist; nil if it has none that can be read.
+func blacklistOf(image tabled) []site.Range {
 	table, _ := image.Patches()
 	if !table.Has(patch.Blacklist) {
 		return nil
