@@ -35,7 +35,7 @@ lint:
 	@go vet -tags live,vm ./...
 	@$(STATICCHECK) -tags live,vm ./...
 
-# The race detector needs a C compiler.
+# The race detector needs a C compiler, the pages a browser to be looked at in.
 kernels: build
 	@scripts/setup.sh $(QEMU) qemu-system-aarch64=qemu-system-arm gcc=gcc,libc6-dev objdump=binutils \
 		lz4=lz4 zstd=zstd lzop=lzop xz=xz-utils bzip2=bzip2

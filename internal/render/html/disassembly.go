@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"path"
 	"regexp"
 	"strings"
 
@@ -18,7 +19,7 @@ var disassemblyBody string
 //go:embed disassembly.js
 var disassemblyScript string
 
-var disassemblyPage = parse(disassemblyBody, template.FuncMap{"word": word})
+var disassemblyPage = parse(disassemblyBody, template.FuncMap{"word": word, "base": path.Base})
 
 // WriteDisassembly writes d as a page: its control-flow graph beside its
 // instructions, each with a mark that says how a probe there would work.

@@ -34,21 +34,34 @@
 	function fit() {
 		const box = shown.viewBox.baseVal;
 		const whole = Math.min(canvas.clientWidth / box.width, canvas.clientHeight / box.height);
-		const wide = canvas.clientWidth / box.width;
-		zoom(Math.min(1.15, Math.max(whole, Math.min(wide, 0.8), 0.35)));
+		zoom(Math.min(1.15, Math.max(whole, 0.85)));
 		const entry = one('.box[data-block="0"]', shown).getBoundingClientRect(), frame = canvas.getBoundingClientRect();
 		canvas.scrollTo(canvas.scrollLeft + entry.left + entry.width / 2 - frame.left - frame.width / 2, 0);
 	}
+	// What belongs to a block or a line is looked up once: a large function has tens
+	// of thousands of elements.
+	function index(selector, key) {
+		const map = new Map();
+		all(selector).forEach(e => {
+			const k = e.dataset[key];
+			if (map.has(k)) map.get(k).push(e); else map.set(k, [e]);
+		});
+		return k => map.get(String(k)) || [];
+	}
+	const ofBlock = index("[data-block]", "block"), ofLine = index(".c", "line");
+	const leaving = index(".e", "from"), leading = index(".e", "to");
+	let near = [];
 	function mark(id) {
 		all(".box.here, section.block.here").forEach(e => e.classList.remove("here"));
-		all(`[data-block="${id}"]`).forEach(e => e.classList.add("here"));
+		ofBlock(id).forEach(e => e.classList.add("here"));
 		graphs.forEach(g => g.classList.add("near"));
-		const to = new Set(all(`.e[data-from="${id}"]`, shown).map(e => e.dataset.to));
-		all(".e").forEach(e => e.classList.toggle("near", e.dataset.from === id ||
-			e.dataset.to === id || e.dataset.from === "-1" && to.has(e.dataset.to)));
+		near.forEach(e => e.classList.remove("near"));
+		near = leaving(id).concat(leading(id));
+		new Set(leaving(id).map(e => e.dataset.to)).forEach(to => near.push(...leading(to).filter(e => e.dataset.from === "-1")));
+		near.forEach(e => e.classList.add("near"));
 	}
 	function reveal(id) {
-		const box = one(`.box[data-block="${id}"]`, shown), frame = canvas.getBoundingClientRect();
+		const box = ofBlock(id).find(e => shown.contains(e)), frame = canvas.getBoundingClientRect();
 		if (!box || !frame.width) return;
 		const at = box.getBoundingClientRect();
 		if (at.left >= frame.left && at.right <= frame.right && at.top >= frame.top && at.bottom <= frame.bottom) return;
@@ -60,10 +73,10 @@
 	function light(row) {
 		if (row === here) return;
 		if (here) here.classList.remove("here");
-		all(".c.here").forEach(c => c.classList.remove("here"));
+		if (here) ofLine(here.id.slice(1)).forEach(c => c.classList.remove("here"));
 		here = row;
 		row.classList.add("here");
-		all(`.c[data-line="${row.id.slice(1)}"]`).forEach(c => c.classList.add("here"));
+		ofLine(row.id.slice(1)).forEach(c => c.classList.add("here"));
 		const in_ = row.parentElement.dataset.block;
 		if (in_ !== block) { block = in_; mark(in_); }
 		tell(row);
@@ -182,7 +195,7 @@
 	};
 	document.addEventListener("keydown", e => {
 		if (e.ctrlKey || e.metaKey || e.altKey || e.target === search) return;
-		if (e.target.closest("button") && e.key === "Enter") return;
+		if (e.key === "Enter" && e.target !== document && e.target.closest("button")) return;
 		const act = keys[e.key];
 		if (act) { e.preventDefault(); act(); }
 	});

@@ -12,12 +12,12 @@ import (
 type drawn struct {
 	Name          string // "overview" or "code"
 	Width, Height string
-	Lines         []path
+	Lines         []segment
 	Boxes         []drawnBox
 }
 
-// path is a piece of an arrow, as SVG has it.
-type path struct {
+// segment is a piece of an arrow, as SVG has it.
+type segment struct {
 	D, Class string
 	From, To int
 	Tip      bool
@@ -93,10 +93,28 @@ func draw(name string, g graph, kinds []string, shown []block, fill func(*block)
 		b.Label = label(b.block)
 	}
 	out.Boxes = boxes
-	for _, piece := range l.lines {
-		out.Lines = append(out.Lines, piece.path(kinds))
-	}
+	out.Lines = segments(l.lines, kinds)
 	return out
+}
+
+// segments makes an SVG path of each edge, and one of all pieces of a street: its
+// tip is at the end of the last.
+func segments(lines []line, kinds []string) (all []segment) {
+	for i := 0; i < len(lines); {
+		p := lines[i].segment(kinds)
+		street := lines[i].street()
+		tip := ""
+		for i++; lines[i-1].edge < 0 && i < len(lines) && lines[i].street() == street; i++ {
+			next := lines[i].segment(kinds)
+			p.D += next.D
+			if next.Tip {
+				p.Tip, tip = true, next.D
+			}
+		}
+		p.D += tip
+		all = append(all, p)
+	}
+	return all
 }
 
 func label(b *block) string {
@@ -180,9 +198,17 @@ func cut(s string, atMost int) string {
 	return string([]rune(s)[:atMost-1]) + "…"
 }
 
-// path bends a piece so that it leaves and arrives upright.
-func (l line) path(kinds []string) path {
-	p := path{From: l.from, To: l.to, Tip: l.tip, Class: "shared"}
+// street is what the pieces of a shared line have in common.
+func (l line) street() [3]int {
+	if l.back {
+		return [3]int{l.from, l.to, 1}
+	}
+	return [3]int{l.from, l.to, 0}
+}
+
+// segment bends a piece so that it leaves and arrives upright.
+func (l line) segment(kinds []string) segment {
+	p := segment{From: l.from, To: l.to, Tip: l.tip, Class: "shared"}
 	if l.edge >= 0 {
 		p.Class = kinds[l.edge]
 	}

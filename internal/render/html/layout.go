@@ -48,6 +48,7 @@ type node struct {
 	x     float64 // of its middle
 	up    []*node
 	down  []*node
+	near  []*node // in its own layer: what a way back joins
 }
 
 const (
@@ -224,12 +225,20 @@ func (d *drawing) place() {
 	for i, b := range d.boxes {
 		d.nodes[i] = d.add(i, d.rank[i], b.width)
 	}
+	for i, n := range d.nodes {
+		if i > 0 && !d.joined(i) { // nothing else says where it belongs
+			n.near = []*node{d.nodes[i-1]}
+		}
+	}
 	for i, e := range d.edges {
 		low, high := d.rank[e.from], d.rank[e.to]
 		if d.back[i] {
 			for r := high; r <= low; r++ {
 				d.waypoint(street{e.to, true}, r)
 			}
+			top, bottom := d.waypoint(street{e.to, true}, high), d.waypoint(street{e.to, true}, low)
+			top.near = append(top.near, d.nodes[e.to])
+			bottom.near = append(bottom.near, d.nodes[e.from])
 			continue
 		}
 		above := d.nodes[e.from]
@@ -247,6 +256,10 @@ func (d *drawing) place() {
 			}
 		}
 	}
+}
+
+func (d *drawing) joined(box int) bool {
+	return slices.ContainsFunc(d.edges, func(e edge) bool { return e.from == box || e.to == box })
 }
 
 func (d *drawing) add(box, rank int, width float64) *node {
@@ -300,20 +313,27 @@ func number(layer []*node) {
 	}
 }
 
-// mean is where a node would like to be: amid its neighbours.
+// mean is where a node would like to be: amid its neighbours of one side, or of
+// the other where it has none there.
 func (n *node) mean(below bool) float64 {
-	near := n.up
+	one, other := n.up, n.down
 	if below {
-		near = n.down
+		one, other = other, one
 	}
-	if len(near) == 0 {
+	if len(one) == 0 {
+		one = other
+	}
+	if len(one)+len(n.near) == 0 {
 		return n.x
 	}
 	sum := 0.0
-	for _, other := range near {
-		sum += other.x
+	for _, m := range one {
+		sum += m.x
 	}
-	return sum / float64(len(near))
+	for _, m := range n.near {
+		sum += m.x
+	}
+	return sum / float64(len(one)+len(n.near))
 }
 
 // align gives each node a place: amid its neighbours as far as those of its layer
