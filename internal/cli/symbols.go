@@ -101,6 +101,8 @@ func (l *listing) parse(patterns []string) ([]pattern, error) {
 		p := pattern{text: text}
 		var err error
 		switch {
+		case text == "":
+			err = errors.New("it is empty")
 		case strings.HasPrefix(text, "0x"):
 			p.isAddr = true
 			if p.addr, err = strconv.ParseUint(text[2:], 16, 64); err != nil {
@@ -127,7 +129,7 @@ func (l *listing) list(ctx context.Context, kernel *ktrap.Kernel, wanted []patte
 	err := writeFile(ctx, l.output, out.Out, func(w io.Writer) error {
 		p := newSymbolPrinter(w, l, kernel)
 		if len(wanted) == 0 {
-			return p.all(k, func(string) bool { return true })
+			return p.everything(k)
 		}
 		for _, want := range wanted {
 			err := p.find(k, want)
@@ -140,10 +142,18 @@ func (l *listing) list(ctx context.Context, kernel *ktrap.Kernel, wanted []patte
 				return err
 			}
 		}
+		if p.printed == 0 {
+			return errNothing // so that a file stays as it is
+		}
 		return nil
 	})
-	return errors.Join(append(misses, err)...)
+	if err != errNothing {
+		misses = append(misses, err)
+	}
+	return errors.Join(misses...)
 }
+
+var errNothing = errors.New("nothing was found")
 
 // missed says that a pattern finds nothing, where that is an answer.
 type missed struct{ error }
@@ -192,6 +202,14 @@ func (p *symbolPrinter) find(k symbols.Kernel, want pattern) (err error) {
 	}
 	if err == nil && p.printed == before {
 		return missed{fmt.Errorf("no symbol of %s matches %s%s", p.kernelName(), want.text, p.limits())}
+	}
+	return err
+}
+
+func (p *symbolPrinter) everything(k symbols.Kernel) error {
+	err := p.all(k, func(string) bool { return true })
+	if err == nil && p.printed == 0 {
+		return fmt.Errorf("no symbol of %s%s", p.kernelName(), strings.Replace(p.limits(), " and ", " that ", 1))
 	}
 	return err
 }
