@@ -1,10 +1,20 @@
 // Package symbols tells names from addresses, and addresses from names, of the
-// running kernel and its modules. It only reads, and it reads late: opening
-// costs nothing, and each question reads no more than it needs.
+// running kernel and its modules, or of the kernel in an image. It only reads,
+// and it reads late: opening costs nothing, and each question reads no more than
+// it needs. Live answers for the running kernel, Image for one in a file; what
+// they have in common is a view:
 //
-// Symbols come from the tables in the kernel's own memory, through /proc/kcore:
-// one name costs half a million instructions there, where all of /proc/kallsyms
-// costs hundreds of millions. Where /proc/kcore can't be read (no CAP_SYS_RAWIO,
+//	Live    /proc/kcore, or /proc/kallsyms ┐
+//	                                       ├─ view: Lookup, Glob, At, …
+//	Image   a file, or the index ──────────┘
+//
+// An image is decompressed once, and kept in an index in the user's cache folder.
+// Its addresses are those that the kernel was linked for, to which KASLR adds as
+// it boots.
+//
+// The running kernel's symbols come from the tables in its own memory, through
+// /proc/kcore: one name costs half a million instructions there, where all of
+// /proc/kallsyms costs hundreds of millions. Where /proc/kcore can't be read (no CAP_SYS_RAWIO,
 // a kernel locked down to confidentiality, or built without it) or its tables
 // are not understood, they come from /proc/kallsyms, read once.
 //
