@@ -37,7 +37,7 @@ lint:
 
 # The race detector needs a C compiler, the pages a browser to be looked at in.
 kernels: build
-	@scripts/setup.sh $(QEMU) qemu-system-aarch64=qemu-system-arm gcc=gcc,libc6-dev objdump=binutils \
+	@scripts/setup.sh $(QEMU) qemu-system-aarch64=qemu-system-arm gcc=gcc,libc6-dev objdump=binutils chromium=chromium \
 		lz4=lz4 zstd=zstd lzop=lzop xz=xz-utils bzip2=bzip2
 	@for kernel in $(KERNELS); do bin/ktrap lab --fetch -k $$kernel >/dev/null || exit 1; done
 	@bin/ktrap lab --fetch -k 6.12 --arch arm64 >/dev/null

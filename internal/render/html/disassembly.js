@@ -107,6 +107,8 @@
 		light(row);
 		row.scrollIntoView({ block: "nearest" });
 		row.focus({ preventScroll: true });
+		// What stands above was of a guessed height until now.
+		requestAnimationFrame(() => row.scrollIntoView({ block: "nearest" }));
 		reveal(block);
 	}
 	const step = by => go(here ? rows[rows.indexOf(here) + by] : rows[0]);
