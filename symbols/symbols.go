@@ -14,9 +14,9 @@
 //
 // The running kernel's symbols come from the tables in its own memory, through
 // /proc/kcore: one name costs half a million instructions there, where all of
-// /proc/kallsyms costs hundreds of millions. Where /proc/kcore can't be read (no CAP_SYS_RAWIO,
-// a kernel locked down to confidentiality, or built without it) or its tables
-// are not understood, they come from /proc/kallsyms, read once.
+// /proc/kallsyms costs hundreds of millions. Where /proc/kcore can't be read (no
+// CAP_SYS_RAWIO, a kernel locked down to confidentiality, or built without it) or
+// its tables are not understood, they come from /proc/kallsyms, read once.
 //
 // The sysctl kernel.kptr_restrict hides the addresses in /proc/kallsyms but not
 // /proc/kcore from root. What the kernel lets a process read is used, so root
