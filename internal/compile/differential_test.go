@@ -209,15 +209,19 @@ func (p *goRun) runInInterp(u *compile.Unit, o *object.Handler) error {
 	return nil
 }
 
-func inInterp(u *compile.Unit, o *object.Handler, r result) (result, error) {
+func interpMaps(u *compile.Unit) map[string]*interp.Map {
+	kinds := map[object.MapKind]interp.MapKind{
+		object.ArrayMap: interp.Array, object.HashMap: interp.Hash, object.PerCPUArray: interp.PerCPUArray, object.StackMap: interp.StackTrace,
+	}
 	maps := map[string]*interp.Map{}
 	for _, m := range u.Maps {
-		kind := interp.Hash
-		if m.Kind == object.ArrayMap {
-			kind = interp.Array
-		}
-		maps[m.Name] = &interp.Map{Kind: kind, KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.Entries}
+		maps[m.Name] = &interp.Map{Kind: kinds[m.Kind], KeySize: m.KeySize, ValueSize: m.ValueSize, MaxEntries: m.Entries}
 	}
+	return maps
+}
+
+func inInterp(u *compile.Unit, o *object.Handler, r result) (result, error) {
+	maps := interpMaps(u)
 	vars := fillVars(u.Maps[0], r.In)
 	if err := maps[object.Vars].Update(make([]byte, 4), vars, 0); err != nil {
 		return result{}, err

@@ -10,7 +10,7 @@ func loadMem(r *run, in *inst) {
 
 // loadSigned extends the sign of what it loads (6.6: 1f9a1ea821ff).
 func loadSigned(r *run, in *inst) {
-	v := r.fetch(r.regs[in.src], in)
+	v := r.fetch(r.regs[in.src], in).plain()
 	if v.kind != scalar && !r.stopped {
 		r.fault(diag.VerifierPointer, "extends the sign of %s", v.kind)
 	}
@@ -22,7 +22,7 @@ func (r *run) fetch(from value, in *inst) value {
 	switch from.kind {
 	case context:
 		return r.argument(from, in.offset, in.size)
-	case kernel:
+	case kernel, word:
 		return r.peek(from, in)
 	}
 	p := r.span(from, in.offset, in.size, "reads")
@@ -42,7 +42,11 @@ func (r *run) peek(from value, in *inst) value {
 	if r.env.Memory == nil || !r.env.Memory(from.bits+uint64(in.offset), p[:in.size]) {
 		return number(0)
 	}
-	return number(load(p[:], in.size))
+	loaded := number(load(p[:], in.size))
+	if in.size == 8 {
+		loaded.kind = word
+	}
+	return loaded
 }
 
 func storeImm(r *run, in *inst) { r.put(in, number(in.imm)) }
@@ -65,7 +69,7 @@ func (r *run) put(in *inst, what value) {
 		r.fault(diag.VerifierMapValue, "writes to a map that is read-only")
 	case to.mem.frame != nil:
 		r.spill(to, in.offset, in.size, p, what)
-	case what.kind == scalar || what.kind == kernel:
+	case what.kind == scalar || what.kind == kernel || what.kind == word:
 		store(p, in.size, what.bits)
 	default:
 		r.fault(diag.VerifierLeak, "writes %s to %s", what.kind, to.mem.what)
@@ -80,7 +84,7 @@ func (r *run) putContext(to value, in *inst, what value) {
 	p := r.contextSpan(to, in.offset, in.size)
 	switch {
 	case p == nil:
-	case what.kind != scalar && what.kind != kernel:
+	case what.kind != scalar && what.kind != kernel && what.kind != word:
 		r.fault(diag.VerifierLeak, "writes %s to the context", what.kind)
 	default:
 		store(p, in.size, what.bits)

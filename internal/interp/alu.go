@@ -128,7 +128,7 @@ func mov32(r *run, in *inst) { r.regs[in.dst] = number(uint64(uint32(r.read(in.s
 
 // extend is a sign-extending move.
 func extend(r *run, in *inst) {
-	s := r.read(in.src)
+	s := r.read(in.src).plain()
 	if s.kind != scalar {
 		r.fault(diag.VerifierPointer, "R%d is %s and is cut", in.src, s.kind)
 		return
@@ -147,9 +147,13 @@ func (r *run) arithmetic(in *inst, s value) {
 	if r.stopped {
 		return
 	}
-	base, by := d, s
-	if in.op == asm.Add && d.kind == scalar {
-		base, by = s, d
+	if isNumber(d) && isNumber(s) {
+		r.regs[in.dst] = value{kind: in.kindOf(d), bits: in.alu(d.bits, s.bits)}
+		return
+	}
+	base, by := d, s.plain()
+	if in.op == asm.Add && isNumber(d) {
+		base, by = s, d.plain()
 	}
 	switch {
 	case in.op == asm.Sub && d.kind != scalar && s.kind != scalar && d.kind != maybe && s.kind != maybe:
@@ -168,9 +172,25 @@ func (r *run) arithmetic(in *inst, s value) {
 	}
 }
 
+func isNumber(v value) bool { return v.kind == scalar || v.kind == word }
+
+// kindOf is what a number becomes: a word of the kernel that may be an address is
+// still one when it was moved.
+func (in *inst) kindOf(d value) kind {
+	if in.op == asm.Add || in.op == asm.Sub {
+		return d.kind
+	}
+	return scalar
+}
+
 // narrow is a 32-bit operation of which one side is no number.
 func (r *run) narrow(in *inst, s value) {
-	if d := r.read(in.dst); !r.stopped {
+	d := r.read(in.dst)
+	switch {
+	case r.stopped:
+	case isNumber(d) && isNumber(s):
+		r.regs[in.dst] = number(uint64(uint32(in.alu(d.bits, s.bits))))
+	default:
 		r.fault(diag.VerifierPointer, "32-bit %v of %s and %s", in.op, d.kind, s.kind)
 	}
 }

@@ -18,7 +18,7 @@ var atomics = map[asm.AtomicOp]operation{
 
 func atomic(r *run, in *inst) {
 	p, was := r.shared(in)
-	s := r.read(in.src)
+	s := r.read(in.src).plain()
 	if r.stopped {
 		return
 	}
@@ -36,7 +36,7 @@ func atomic(r *run, in *inst) {
 // what memory held.
 func exchange(r *run, in *inst) {
 	p, was := r.shared(in)
-	expected, s := r.read(asm.R0), r.read(in.src)
+	expected, s := r.read(asm.R0).plain(), r.read(in.src).plain()
 	if r.stopped {
 		return
 	}
@@ -66,7 +66,7 @@ func (r *run) shared(in *inst) (p []byte, was uint64) {
 		return nil, 0
 	}
 	if to.mem.frame != nil {
-		if held := r.fill(to, in.offset, in.size, p); held.kind != scalar && !r.stopped {
+		if held := r.fill(to, in.offset, in.size, p).plain(); held.kind != scalar && !r.stopped {
 			r.fault(diag.VerifierLeak, "an atomic operation on %s", held.kind)
 		}
 	}

@@ -130,7 +130,7 @@ func (r *run) checkKey(v value, size int) {
 
 // length is a size argument. Sizes of 512 MB and more are refused by the kernel.
 func (r *run) length(reg asm.Register) (int, bool) {
-	v := r.read(reg)
+	v := r.read(reg).plain()
 	if v.kind != scalar || v.bits >= 1<<29 {
 		r.fault(diag.VerifierRange, "R%d is a size and %s, %#x", reg, v.kind, v.bits)
 		return 0, false

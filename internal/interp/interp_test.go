@@ -312,6 +312,38 @@ func TestATypedPointerLoadsZeroWhereNothingCanBeRead(t *testing.T) {
 	}
 }
 
+// What a word of the kernel is the verifier knows by its type, interp by its use.
+func TestAWordOfTheKernelIsFollowedOrComputedWith(t *testing.T) {
+	const first, second = 0xffff888000000000, 0xffff888000000100
+	memory := func(addr uint64, p []byte) bool {
+		clear(p)
+		if addr == first+8 {
+			le.PutUint64(p, second)
+		} else {
+			p[0] = 7
+		}
+		return true
+	}
+	for _, tt := range []struct {
+		name string
+		do   asm.Instructions
+		want uint64
+	}{
+		{"followed", asm.Instructions{asm.Add.Imm(asm.R2, 4), asm.LoadMem(asm.R0, asm.R2, 0, asm.Byte)}, 7},
+		{"followed after a spill", asm.Instructions{asm.StoreMem(asm.RFP, -8, asm.R2, asm.DWord), asm.LoadMem(asm.R2, asm.RFP, -8, asm.DWord), asm.LoadMem(asm.R0, asm.R2, 0, asm.Byte)}, 7},
+		{"computed with", asm.Instructions{asm.Mov.Reg(asm.R0, asm.R2), asm.RSh.Imm(asm.R0, 8), asm.And.Imm32(asm.R0, 0xff)}, 1},
+		{"cut on the stack", asm.Instructions{asm.StoreMem(asm.RFP, -8, asm.R2, asm.Word), asm.LoadMem(asm.R0, asm.RFP, -8, asm.Half)}, 0x100},
+	} {
+		insns := join(asm.Instructions{asm.LoadMem(asm.R1, asm.R1, 0, asm.DWord), asm.LoadMem(asm.R2, asm.R1, 8, asm.DWord)}, tt.do, asm.Instructions{asm.Return()})
+		context := Args([]uint64{first}, 1)
+		context.zero = false
+		got, err := mustLoad(t, nil, insns...).Run(Env{Context: context, Memory: memory})
+		if err != nil || got != tt.want {
+			t.Errorf("%s: got %#x, %v, want %#x", tt.name, got, err, tt.want)
+		}
+	}
+}
+
 func BenchmarkRun(b *testing.B) {
 	p := mustLoad(b, nil,
 		asm.Mov.Imm(asm.R0, 0),

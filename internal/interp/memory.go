@@ -81,6 +81,9 @@ func (r *run) fill(v value, offset int64, n int, p []byte) value {
 		return value{}
 	}
 	if held := r.frame.spilled[at/8]; held.kind != unset {
+		if n != 8 && held.kind == word {
+			return number(load(p, n))
+		}
 		if n != 8 {
 			r.fault(diag.VerifierStack, "reads %d bytes of a pointer that lies at %d of the stack", n, at/8*8-stackSize)
 		}
@@ -109,7 +112,7 @@ func (r *run) spill(v value, offset int64, n int, p []byte, what value) {
 	switch {
 	case at%n != 0:
 		r.fault(diag.VerifierMisaligned, "writes %d bytes at %d of the stack, which is no multiple", n, at-stackSize)
-	case what.kind == scalar:
+	case what.kind == scalar, what.kind == word && n != 8:
 		r.overwrite(at, n)
 	case n != 8:
 		r.fault(diag.VerifierStack, "writes %d bytes of %s to the stack", n, what.kind)

@@ -17,11 +17,12 @@ const (
 	context              // the context
 	mapping              // a map
 	kernel               // an address of the kernel that may be loaded from
+	word                 // eight bytes of the kernel: which of the two, the verifier knows by their type
 	released             // a pointer to a record that was given back
 )
 
 func (k kind) String() string {
-	return [...]string{"nothing", "a number", "a pointer", "a pointer that may be nil", "the context", "a map", "an address of the kernel", "a record that was given back"}[k]
+	return [...]string{"nothing", "a number", "a pointer", "a pointer that may be nil", "the context", "a map", "an address of the kernel", "a word of the kernel", "a record that was given back"}[k]
 }
 
 // value is a register's content. All pointers are also numbers (bits), at
@@ -35,6 +36,14 @@ type value struct {
 }
 
 func number(n uint64) value { return value{kind: scalar, bits: n} }
+
+// plain is v as a number, where it may be one.
+func (v value) plain() value {
+	if v.kind == word {
+		v.kind = scalar
+	}
+	return v
+}
 
 // known makes every copy of a pointer that was compared with nil what it is.
 func (r *run) known(id uint32) {
