@@ -32,10 +32,12 @@ func Make(entries []Entry, present ...Kind) *Table {
 	return b.table()
 }
 
-// A builder collects entries in any order.
+// A builder collects entries in any order. Those of a kind that are nothing but
+// addresses, of which a kernel has hundreds of thousands, are kept as such.
 type builder struct {
 	present [kinds]bool
 	entries [kinds][]Entry
+	plain   [kinds][]uint64
 }
 
 func (b *builder) add(e Entry) {
@@ -54,18 +56,18 @@ func (b *builder) table() *Table {
 	copy(data, magic)
 	le.PutUint64(data[len(magic):], base)
 	for k := range kinds {
+		if addrs := b.plain[k]; addrs != nil {
+			data = appendPlain(data, k, addrs, base)
+			continue
+		}
 		entries := slices.DeleteFunc(b.entries[k], func(e Entry) bool { return e.Addr-base > math.MaxUint32 })
 		if !slices.IsSortedFunc(entries, byAddr) {
 			slices.SortStableFunc(entries, byAddr)
 		}
-		p := data[len(magic)+8+int(k)*partSize:]
-		if b.present[k] {
-			le.PutUint32(p, 1)
-		}
 		size := commonSize(entries)
-		le.PutUint32(p[4:], uint32(len(entries)))
-		le.PutUint32(p[8:], uint32(len(data)))
-		le.PutUint32(p[12:], size)
+		if b.present[k] {
+			putPart(data, k, len(entries), size)
+		}
 		data = slices.Grow(data, len(entries)*longSize)
 		for _, e := range entries {
 			data = appendRecord(data, e, base, size != 0)
@@ -78,16 +80,40 @@ func (b *builder) table() *Table {
 	return t
 }
 
+// putPart notes that the records of a kind begin at the end of data.
+func putPart(data []byte, k Kind, count int, size uint32) {
+	p := data[len(magic)+8+int(k)*partSize:]
+	le.PutUint32(p, 1)
+	le.PutUint32(p[4:], uint32(count))
+	le.PutUint32(p[8:], uint32(len(data)))
+	le.PutUint32(p[12:], size)
+}
+
+func appendPlain(data []byte, k Kind, addrs []uint64, base uint64) []byte {
+	addrs = slices.DeleteFunc(addrs, func(addr uint64) bool { return addr-base > math.MaxUint32 })
+	if !slices.IsSorted(addrs) {
+		slices.Sort(addrs)
+	}
+	putPart(data, k, len(addrs), plainSizes[k])
+	data = slices.Grow(data, len(addrs)*shortSize)
+	for _, addr := range addrs {
+		data = le.AppendUint32(data, uint32(addr-base))
+	}
+	return data
+}
+
 func byAddr(x, y Entry) int { return cmp.Compare(x.Addr, y.Addr) }
 
 // base is 2 GB below the lowest entry of the kind that has most, so that what
 // entries point at is in reach on both sides.
 func (b *builder) base() uint64 {
 	lowest, most := uint64(0), 0
-	for _, entries := range b.entries {
+	for k, entries := range b.entries {
 		if len(entries) > most {
-			most = len(entries)
-			lowest = slices.MinFunc(entries, byAddr).Addr
+			most, lowest = len(entries), slices.MinFunc(entries, byAddr).Addr
+		}
+		if plain := b.plain[k]; len(plain) > most {
+			most, lowest = len(plain), slices.Min(plain)
 		}
 	}
 	return lowest - 1<<31

@@ -113,6 +113,10 @@ func (r *reader) entries(f *format, raw []byte, addr uint64) error {
 	}
 	r.present[f.kind] = true
 	if r.Within == (Range{}) {
+		if r.Arch != "arm64" && plainSizes[f.kind] != 0 {
+			r.addPlain(f, raw, addr, stride)
+			return nil
+		}
 		r.expect(f.kind, len(raw)/stride)
 	}
 	r.early = f.kind == Bug && r.namesFromStart(raw, addr, stride)
@@ -125,6 +129,20 @@ func (r *reader) entries(f *format, raw []byte, addr uint64) error {
 		r.add(r.finish(e))
 	}
 	return nil
+}
+
+// plainSizes are those of the kinds whose entries are nothing but addresses on
+// x86, bytes.
+var plainSizes = [kinds]uint32{Ftrace: 5, Return: 5, CallSite: 5, Endbr: 4, Lock: 1}
+
+func (r *reader) addPlain(f *format, raw []byte, addr uint64, stride int) {
+	addrs := make([]uint64, 0, len(raw)/stride)
+	for at := 0; at < len(raw); at += stride {
+		if e := f.decode(record{addr + uint64(at), raw[at : at+stride]}); e.Addr != 0 && r.inText(e.Addr) {
+			addrs = append(addrs, e.Addr)
+		}
+	}
+	r.plain[f.kind] = addrs
 }
 
 func (r *reader) wanted(addr uint64) bool {
@@ -189,12 +207,8 @@ func (r *reader) finish(e Entry) Entry {
 		return r.finishARM64(e)
 	}
 	switch e.Kind {
-	case Ftrace, Return, CallSite:
-		e.Size = 5
-	case Endbr:
-		e.Size = 4
-	case Lock:
-		e.Size = 1
+	case Ftrace, Return, CallSite, Endbr, Lock:
+		e.Size = int(plainSizes[e.Kind])
 	case StaticCall:
 		e.Size = 5
 	case JumpLabel, Exception, Bug, Retpoline:
