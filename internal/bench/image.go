@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ktrap/internal/vmlinux"
 	"ktrap/lab"
@@ -85,24 +86,56 @@ func measureImage(ctx context.Context, p peer, dir string) (run imageRun, err er
 	cmd := exec.CommandContext(ctx, p.args[0], p.args[1:]...)
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	out, in, err := narrowPipe()
 	if err != nil {
 		return run, err
 	}
+	defer out.Close()
+	cmd.Stdout = in
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	in.Close()
+	if err != nil {
 		return run, err
 	}
-	if run.Text, err = io.Copy(io.Discard, out); err != nil {
-		return run, errors.Join(err, cmd.Wait())
+	for chunk := make([]byte, narrow); err == nil; {
+		run.Memory = max(run.Memory, peak(cmd.Process.Pid))
+		var n int
+		n, err = out.Read(chunk)
+		run.Text += int64(n)
 	}
 	if err := cmd.Wait(); err != nil {
 		return run, err
 	}
 	run.Wall = time.Since(began)
 	run.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	run.Memory = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	return run, nil
+}
+
+// narrow is how much a process can write before it waits for us, bytes: one that
+// is about to end can still be asked for its memory then.
+const narrow = 4096
+
+func narrowPipe() (out, in *os.File, err error) {
+	if out, in, err = os.Pipe(); err != nil {
+		return nil, nil, err
+	}
+	_, err = unix.FcntlInt(in.Fd(), unix.F_SETPIPE_SZ, narrow)
+	return out, in, err
+}
+
+// peak is the most memory that a process has held since it began to run its
+// program, in bytes; 0 if it is gone. What wait tells counts also what the parent
+// held when it made it.
+func peak(pid int) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, text, _ := strings.Cut(string(status), "VmHWM:")
+	fields := strings.Fields(text)
+	if len(fields) == 0 {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(fields[0], 10, 64)
+	return kib << 10
 }
 
 // decompress is all that it takes to get at an image's contents.
@@ -115,7 +148,9 @@ func decompress(path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Vmlinux()
+	if _, err = f.Vmlinux(); err == nil {
+		_, err = os.Stdout.Write(make([]byte, 2*narrow)) // wait to be asked for the memory
+	}
 	return err
 }
 
