@@ -11,9 +11,11 @@ import (
 	"ktrap/internal/attach"
 	"ktrap/internal/capture"
 	"ktrap/internal/compile"
+	"ktrap/internal/diag"
 	"ktrap/internal/ledger"
 	"ktrap/internal/object"
 	"ktrap/internal/plan"
+	"ktrap/internal/verifier"
 )
 
 // HandlerFile is a file of handlers in Go, which run in the kernel: see
@@ -31,8 +33,10 @@ type Script struct {
 	name    string
 	unit    *compile.Unit
 	maps    map[string]*ebpf.Map
+	text    []byte
 	probes  []*Probe
 	regs    []*Registration
+	emitted *object.Handler // the latest program that was to be loaded
 }
 
 // Script compiles a handler file for the running kernel's types. Nothing is
@@ -52,7 +56,7 @@ func (s *Session) Script(f HandlerFile) (*Script, error) {
 	if errs != nil {
 		return nil, &SourceError{errs, f.Text}
 	}
-	x := &Script{session: s, name: f.Name, unit: unit}
+	x := &Script{session: s, name: f.Name, text: f.Text, unit: unit}
 	if err := x.set(f.Set); err != nil {
 		return nil, err
 	}
@@ -92,13 +96,19 @@ func (x *Script) Plan(ctx context.Context) (*Plan, error) {
 	return x.session.Plan(ctx, x.probes...)
 }
 
-// Run makes the file's maps, loads its programs and arms its probes together.
+// Run makes the file's maps, loads its programs and arms its probes together. What
+// the kernel's verifier refuses is a *SourceError at the line that caused it.
 func (x *Script) Run(ctx context.Context) error {
 	if err := x.open(); err != nil {
 		return err
 	}
 	regs, err := x.session.Register(ctx, x.probes...)
 	x.regs = regs
+	var refused *attach.VerifierError
+	if errors.As(err, &refused) && x.emitted != nil {
+		mistake := verifier.Explain(refused.Log, x.emitted.Insns, x.emitted.Lines)
+		return &SourceError{diag.List{mistake}, x.text}
+	}
 	return err
 }
 
@@ -174,6 +184,7 @@ func (c *compiled) attached() *attach.Script {
 		if err != nil {
 			return object.Program{}, fmt.Errorf("compile %s of %s: %w", c.handler.Name, c.script.name, err)
 		}
+		c.script.emitted = h
 		return h.Program, nil
 	}}
 }
