@@ -21,19 +21,7 @@ func TestTheTablesInMemoryAreThoseOfTheImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer live.Close()
-	moved, err := live.symbols.KASLR()
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := symbols.OpenImage("/boot/vmlinuz-"+kernel.Release(), symbols.ImageOptions{NoIndex: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer image.Close()
-	table, err := image.Patches()
-	if err != nil {
-		t.Error(err)
-	}
+	table, moved := tablesOfImage(t, live)
 	for _, kind := range patch.Kept() {
 		here, there := entriesOf(live, live.allPatches(""), kind, 0), entriesOf(live, table, kind, moved)
 		t.Logf("%d %ss", len(here), kind)
@@ -50,6 +38,26 @@ func TestTheTablesInMemoryAreThoseOfTheImage(t *testing.T) {
 	t.Logf("%d ranges are shown, the image has %d", len(shown), len(listed))
 	covered(t, "by the image", shown, listed)
 	covered(t, "by the kernel", listed, shown)
+}
+
+// tablesOfImage returns the tables in the image of the kernel that runs, and by
+// how much that was moved.
+func tablesOfImage(t *testing.T, live *Kernel) (*patch.Table, uint64) {
+	t.Helper()
+	moved, err := live.symbols.KASLR()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := symbols.OpenImage("/boot/vmlinuz-"+kernel.Release(), symbols.ImageOptions{NoIndex: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { image.Close() })
+	table, err := image.Patches()
+	if err != nil {
+		t.Error(err)
+	}
+	return table, moved
 }
 
 // entriesOf are where the entries of a kind are. The code of exit functions, which

@@ -81,7 +81,8 @@ type sampler struct {
 	seen   map[uint64]bool
 
 	functions, modules, data, padding []symbols.Symbol
-	tables                            *patch.Table
+	tables, image                     *patch.Table // in memory; in the image
+	moved                             uint64       // by KASLR
 }
 
 func newSampler(t *testing.T) *sampler {
@@ -107,6 +108,7 @@ func newSampler(t *testing.T) *sampler {
 		s.sort(sym, text)
 	}
 	s.tables = s.k.allPatches("")
+	s.image, s.moved = tablesOfImage(t, open)
 	for _, k := range patch.Kept() {
 		if s.tables.Len(k) == 0 {
 			t.Errorf("the kernel's memory has no %ss", k)
@@ -153,7 +155,7 @@ var classes = []class{
 	{"padding", func(s *sampler) uint64 { return s.byte(s.padding) }},
 	{"int3", func(s *sampler) uint64 { return s.instruction(s.functions, is("int3")) }},
 	{"branch", func(s *sampler) uint64 { return s.instruction(s.functions, is("call", "jmp", "ret")) }},
-	{"alternative", func(s *sampler) uint64 { return s.instruction(s.functions, isAlternative) }},
+	{"alternative", func(s *sampler) uint64 { return s.alternative() }},
 	{"vector", func(s *sampler) uint64 { return s.instruction(s.modules, disasm.Inst.IsVector) }},
 	{"jump label", func(s *sampler) uint64 { return s.entry(patch.JumpLabel) }},
 	{"static call", func(s *sampler) uint64 { return s.entry(patch.StaticCall) }},
@@ -161,18 +163,24 @@ var classes = []class{
 	{"may fault", func(s *sampler) uint64 { return s.entry(patch.Exception) }},
 }
 
-// sample draws n places that are all different, of each class as many.
+// sample draws n places that are all different, of each class as many. A class
+// that has none, or no more, is left out.
 func (s *sampler) sample(n int) []*judged {
+	const patience = 10
 	var places []*judged
-	for misses := 0; len(places) < n && misses < 10*n; {
-		c := classes[(len(places)+misses)%len(classes)]
-		addr := c.draw(s)
-		if addr == 0 || s.seen[addr] {
-			misses++
+	misses := map[int]int{}
+	for i := 0; len(places) < n && i < 10*n; i++ {
+		c := i % len(classes)
+		if misses[c] == patience {
 			continue
 		}
-		s.seen[addr] = true
-		places = append(places, s.judge(c.name, addr))
+		addr := classes[c].draw(s)
+		if addr == 0 || s.seen[addr] {
+			misses[c]++
+			continue
+		}
+		misses[c], s.seen[addr] = 0, true
+		places = append(places, s.judge(classes[c].name, addr))
 	}
 	s.random.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })
 	return places
@@ -208,19 +216,9 @@ func is(names ...string) func(disasm.Inst) bool {
 	}
 }
 
-// isAlternative knows what alternatives put there, whose own table is gone: clac,
-// stac, lfence, rep movsb and stosb.
-func isAlternative(in disasm.Inst) bool {
-	switch string(in.Bytes) {
-	case "\x0f\x01\xca", "\x0f\x01\xcb", "\x0f\xae\xe8", "\xf3\xa4", "\xf3\xaa":
-		return true
-	}
-	return false
-}
-
 // instruction draws one that is wanted, out of a function that has any.
 func (s *sampler) instruction(of []symbols.Symbol, wanted func(disasm.Inst) bool) uint64 {
-	const patience = 50
+	const patience = 10
 	for range patience {
 		sym := s.one(of)
 		var found []uint64
@@ -243,6 +241,16 @@ func (s *sampler) entry(k patch.Kind) uint64 {
 		return 0
 	}
 	return entries[s.random.IntN(len(entries))].Addr + s.random.Uint64N(8)/7
+}
+
+// alternative draws a byte of what was, or may have been, replaced at boot.
+func (s *sampler) alternative() uint64 {
+	entries := slices.Collect(s.image.All(patch.Alternative))
+	if len(entries) == 0 {
+		return 0
+	}
+	e := entries[s.random.IntN(len(entries))]
+	return e.Addr + s.moved + s.random.Uint64N(uint64(e.Size))*s.random.Uint64N(2)
 }
 
 func (s *sampler) blacklisted() uint64 {
