@@ -422,11 +422,11 @@ func fillVars(m object.Map, in []string) []byte {
 	return data
 }
 
-// A test of the test: each fault is planted into 100 files wherever it fits, as by
+// A test of the test: each fault is planted into 250 files wherever it fits, as by
 // a compiler that has it. Most comparisons are far from equal, so a fault in these
-// shows in few files; the test above has twenty times as many.
+// shows in few files; the test above has eight times as many.
 func TestPlantedFaultsShow(t *testing.T) {
-	list := goRuns(t, 0, 100)
+	list := goRuns(t, 0, batch)
 	for _, fault := range []struct {
 		name  string
 		plant func(in *asm.Instruction) bool

@@ -83,6 +83,7 @@ type function struct {
 	name   string
 	params []*typ
 	result *typ
+	second *typ // of two results, or nil
 }
 
 type generator struct {
@@ -97,7 +98,9 @@ type generator struct {
 	maps    []mapping
 	structs []*typ
 	funcs   []function
-	pure    bool // inside a function that has no effect
+	pure    bool     // inside a function that has no effect
+	results []*typ   // of the function that is being written
+	labels  []string // of the loops around
 }
 
 // file is a random handler file.
@@ -229,6 +232,13 @@ func (g *generator) declareMap() {
 // compiler's own affair.
 func (g *generator) function() {
 	f := function{name: g.name("f"), result: g.scalar()}
+	g.results = []*typ{f.result}
+	result := f.result.name
+	if g.one(4) {
+		f.second = g.scalar()
+		g.results = append(g.results, f.second)
+		result = "(" + result + ", " + f.second.name + ")"
+	}
 	outer := g.places
 	var params []string
 	for range 1 + g.IntN(3) {
@@ -238,17 +248,35 @@ func (g *generator) function() {
 		params = append(params, p.text+" "+p.typ.name)
 	}
 	g.line("")
-	g.line("func %s(%s) %s {", f.name, strings.Join(params, ", "), f.result.name)
+	g.line("func %s(%s) %s {", f.name, strings.Join(params, ", "), result)
 	g.indent++
 	g.pure, g.left = true, 2+g.IntN(4)
 	g.places = onlyLocal(g.places, len(outer))
 	g.statements()
-	g.line("return %s", g.expr(f.result, 3))
+	g.giveBack()
 	g.indent--
 	g.line("}")
-	g.pure = false
+	g.pure, g.results = false, nil
 	g.places = outer
 	g.funcs = append(g.funcs, f)
+}
+
+// giveBack writes a return.
+func (g *generator) giveBack() {
+	var values []string
+	for _, t := range g.results {
+		values = append(values, g.expr(t, 3))
+	}
+	g.line("%s", strings.TrimSpace("return "+strings.Join(values, ", ")))
+}
+
+// leave writes a return on a condition.
+func (g *generator) leave() {
+	g.line("if %s {", g.expr(boolType, 2))
+	g.indent++
+	g.giveBack()
+	g.indent--
+	g.line("}")
 }
 
 // onlyLocal marks what a function without effects may not assign.
@@ -317,7 +345,7 @@ func (g *generator) block() {
 }
 
 func (g *generator) statement() {
-	switch n := g.IntN(24); {
+	switch n := g.IntN(27); {
 	case n < 7:
 		g.assign()
 	case n < 10:
@@ -334,9 +362,50 @@ func (g *generator) statement() {
 		g.swap()
 	case n < 22 && len(g.maps) > 0 && !g.pure:
 		g.mapStatement()
+	case n < 23:
+		g.callTwo()
+	case n < 24:
+		g.halve()
+	case n < 25:
+		g.leave()
 	default:
 		g.assign()
 	}
+}
+
+// callTwo takes both results of a function.
+func (g *generator) callTwo() {
+	for _, f := range g.funcs {
+		if f.second == nil {
+			continue
+		}
+		a, b := place{text: g.name("v"), typ: f.result}, place{text: g.name("v"), typ: f.second}
+		g.line("%s, %s := %s", a.text, b.text, g.callOf(f))
+		g.line("_ = %s", a.text)
+		g.line("_ = %s", b.text)
+		g.places = append(g.places, a, b)
+		return
+	}
+	g.assign()
+}
+
+// halve is a loop of which nobody knows how often it turns, but at most 64 times.
+func (g *generator) halve() {
+	if g.loops > 0 {
+		g.assign()
+		return
+	}
+	p := place{text: g.name("v"), typ: pick(g, integers[4:8])}
+	g.line("%s := %s", p.text, g.expr(p.typ, 2))
+	g.line("for %s > 2 {", p.text)
+	g.loops = 2
+	g.line("\t%s >>= 1", p.text)
+	g.indent++
+	g.assign()
+	g.indent--
+	g.loops = 0
+	g.line("}")
+	g.places = append(g.places, p)
 }
 
 // assignable is a place of type t, the text of one that may be written.
@@ -436,7 +505,16 @@ func (g *generator) local() {
 }
 
 func (g *generator) branch() {
-	g.line("if %s {", g.expr(boolType, 3))
+	outer := len(g.places)
+	defer func() { g.places = g.places[:outer] }()
+	if g.one(5) {
+		p := place{text: g.name("v"), typ: g.integer()}
+		value := g.expr(p.typ, 2)
+		g.places = append(g.places, p)
+		g.line("if %s := %s; (%s == %s) || %s {", p.text, value, p.text, g.operand(p.typ, 1), g.expr(boolType, 1))
+	} else {
+		g.line("if %s {", g.expr(boolType, 3))
+	}
 	g.block()
 	for g.one(4) {
 		g.line("} else if %s {", g.expr(boolType, 2))
@@ -455,22 +533,11 @@ func (g *generator) loop() {
 		return
 	}
 	counter := place{text: g.name("i"), typ: g.integer(), fixed: true}
-	outer := slices.Clone(g.places)
-	switch turns := 1 + g.IntN(6); g.IntN(5) {
-	case 0:
-		g.line("for %[1]s := %[2]s(%[3]d); %[1]s > 0; %[1]s-- {", counter.text, counter.typ.name, turns)
-	case 1:
-		counter.typ = intType
-		g.line("for %s := range %d {", counter.text, turns)
-	case 2:
-		g.line("for %[1]s := %[2]s(0); %[1]s < %[3]d && %[4]s; %[1]s += 2 {", counter.text, counter.typ.name, 2*turns, g.expr(boolType, 1))
-	case 3:
-		if !g.rangeArray(&counter) {
-			g.line("for %[1]s := %[2]s(0); %[1]s <= %[3]d; %[1]s++ {", counter.text, counter.typ.name, turns)
-		}
-	default:
-		g.line("for %[1]s := %[2]s(0); %[1]s < %[3]d; %[1]s++ {", counter.text, counter.typ.name, turns)
-	}
+	outer, before := slices.Clone(g.places), g.b
+	g.b = strings.Builder{}
+	label := g.name("L")
+	g.labels = append(g.labels, label)
+	g.loopHead(&counter)
 	g.places = append(g.places, counter)
 	g.indent++
 	g.line("_ = %s", counter.text)
@@ -478,7 +545,7 @@ func (g *generator) loop() {
 	g.statements()
 	if g.one(3) {
 		g.line("if %s {", g.expr(boolType, 2))
-		g.line("\t%s", pick(g, []string{"break", "continue"}))
+		g.line("\t%s", g.jump())
 		g.line("}")
 		g.left--
 		g.statement()
@@ -487,6 +554,44 @@ func (g *generator) loop() {
 	g.indent--
 	g.line("}")
 	g.places = outer
+	g.labels = g.labels[:len(g.labels)-1]
+	body := g.b.String()
+	g.b = strings.Builder{}
+	g.b.WriteString(before.String())
+	if strings.Contains(body, " "+label) {
+		g.line("%s:", label)
+	}
+	g.b.WriteString(body)
+}
+
+// jump leaves or goes on with a loop, sometimes an outer one.
+func (g *generator) jump() string {
+	word := pick(g, []string{"break", "continue"})
+	if g.one(3) {
+		word += " " + pick(g, g.labels)
+	}
+	return word
+}
+
+func (g *generator) loopHead(counter *place) {
+	turns := 1 + g.IntN(6)
+	switch g.IntN(6) {
+	case 0:
+		g.line("for %[1]s := %[2]s(%[3]d); %[1]s > 0; %[1]s-- {", counter.text, counter.typ.name, turns)
+	case 1:
+		counter.typ = intType
+		g.line("for %s := range %d {", counter.text, turns)
+	case 2:
+		g.line("for %[1]s := %[2]s(0); %[1]s < %[3]d && %[4]s; %[1]s += 2 {", counter.text, counter.typ.name, 2*turns, g.expr(boolType, 1))
+	case 3:
+		if !g.rangeArray(counter) {
+			g.line("for %[1]s := %[2]s(0); %[1]s <= %[3]d; %[1]s++ {", counter.text, counter.typ.name, turns)
+		}
+	case 4:
+		g.line("for %s := range (%s & 3) {", counter.text, g.leaf(counter.typ))
+	default:
+		g.line("for %[1]s := %[2]s(0); %[1]s < %[3]d; %[1]s++ {", counter.text, counter.typ.name, turns)
+	}
 }
 
 // rangeArray ranges over an array of the file, which the body leaves alone: Go
@@ -710,18 +815,22 @@ func (g *generator) number(t *typ, depth int) string {
 
 func (g *generator) call(t *typ) (string, bool) {
 	f := pick(g, g.funcs)
-	if f.result.shape != integer {
+	if f.result.shape != integer || f.second != nil {
 		return "", false
 	}
-	var args []string
-	for _, p := range f.params {
-		args = append(args, g.expr(p, 1))
-	}
-	call := f.name + "(" + strings.Join(args, ", ") + ")"
+	call := g.callOf(f)
 	if f.result != t {
 		call = t.name + "(" + call + ")"
 	}
 	return call, true
+}
+
+func (g *generator) callOf(f function) string {
+	var args []string
+	for _, p := range f.params {
+		args = append(args, g.expr(p, 1))
+	}
+	return f.name + "(" + strings.Join(args, ", ") + ")"
 }
 
 // operand is a right operand: maybe a constant.
