@@ -547,7 +547,7 @@ func TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason(t *testing.T) {
 		_, planErr := s.Plan(t.Context(), p)
 		regs, err := s.Register(t.Context(), p)
 		if err != nil && strings.Contains(err.Error(), "the kernel refused") {
-			t.Logf("only the kernel knew: %v", err)
+			t.Errorf("+%#x: only the kernel knew: %v", off, err)
 		}
 		if planErr != nil && (err == nil || err.Error() != planErr.Error()) {
 			t.Errorf("+%#x: the plan says %v, registering %v", off, planErr, err)
