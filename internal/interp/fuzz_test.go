@@ -14,7 +14,7 @@ func FuzzAnyProgramEnds(f *testing.F) {
 		{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 		{asm.LoadMem(asm.R0, asm.R1, 0, asm.DWord), asm.FnKtimeGetNs.Call(), asm.Return()},
 		{asm.StoreMem(asm.RFP, -8, asm.R1, asm.DWord), asm.LoadMem(asm.R0, asm.RFP, -8, asm.DWord), asm.Return()},
-		{asm.LoadImm(asm.R0, -1, asm.DWord), asm.FetchAdd.Mem(asm.RFP, asm.R0, asm.DWord, -8), asm.Return()},
+		{asm.LoadImm(asm.R0, -1, asm.DWord), encoded(asm.FetchAdd.Mem(asm.RFP, asm.R0, asm.DWord, -8)), asm.Return()},
 		{asm.Mov.Imm(asm.R0, 1), asm.SDiv.Imm(asm.R0, -1), asm.Ja.Label("end"), asm.Return().WithSymbol("end")},
 	} {
 		var b bytes.Buffer

@@ -18,19 +18,28 @@ var (
 
 const sleepable = 1 << 4 // BPF_F_SLEEPABLE, without which programs of type syscall don't load
 
-// randomProgram loads R0 and R2 to R9 from the context, computes with forward
-// jumps between, and stores all of them back.
+// slots is how many words of the stack a random program uses.
+const slots = 4
+
+// randomProgram loads R0 and R2 to R9 and words of the stack from the context,
+// computes with forward jumps between, and stores all of them back.
 func randomProgram(rng *rand.Rand) asm.Instructions {
 	regs := []asm.Register{asm.R0, asm.R2, asm.R3, asm.R4, asm.R5, asm.R6, asm.R7, asm.R8, asm.R9}
 	var insns asm.Instructions
 	for i, r := range regs {
 		insns = append(insns, asm.LoadMem(r, asm.R1, int16(8*i), asm.DWord))
 	}
+	for i := range slots {
+		insns = append(insns, asm.StoreMem(asm.RFP, int16(-8*(i+1)), regs[i], asm.DWord))
+	}
 	n := 5 + rng.IntN(60)
 	for i := range n {
 		in := randomInsn(rng, regs)
-		if rng.IntN(5) == 0 {
+		switch rng.IntN(6) {
+		case 0:
 			in = randomJump(rng, regs, fmt.Sprint(i+1+rng.IntN(n-i)))
+		case 1:
+			in = randomAccess(rng, regs)
 		}
 		insns = append(insns, in.WithSymbol(fmt.Sprint(i)))
 	}
@@ -41,7 +50,33 @@ func randomProgram(rng *rand.Rand) asm.Instructions {
 		}
 		insns = append(insns, store)
 	}
+	for i := range slots {
+		insns = append(insns,
+			asm.LoadMem(asm.R0, asm.RFP, int16(-8*(i+1)), asm.DWord),
+			asm.StoreMem(asm.R1, int16(8*(len(regs)+i)), asm.R0, asm.DWord))
+	}
 	return append(insns, asm.Mov.Imm(asm.R0, 0), asm.Return())
+}
+
+// randomAccess loads, stores or changes a part of the stack.
+func randomAccess(rng *rand.Rand, regs []asm.Register) asm.Instruction {
+	sizes := []asm.Size{asm.Byte, asm.Half, asm.Word, asm.DWord}
+	size, reg := sizes[rng.IntN(4)], regs[rng.IntN(len(regs))]
+	at := int16(-size.Sizeof() * (1 + rng.IntN(8*slots/size.Sizeof())))
+	atomics := []asm.AtomicOp{
+		asm.AddAtomic, asm.AndAtomic, asm.OrAtomic, asm.XorAtomic, asm.FetchAdd, asm.FetchAnd, asm.FetchOr, asm.FetchXor, asm.Xchg, asm.CmpXchg,
+	}
+	switch n := rng.IntN(5); {
+	case n == 0:
+		return asm.LoadMem(reg, asm.RFP, at, size)
+	case n == 1 && size != asm.DWord:
+		return asm.LoadMemSX(reg, asm.RFP, at, size)
+	case n == 2 && size != asm.DWord:
+		return asm.StoreImm(asm.RFP, at, int64(int32(randomWord(rng))), size)
+	case n == 3 && size.Sizeof() >= 4:
+		return encoded(atomics[rng.IntN(len(atomics))].Mem(asm.RFP, reg, size, at))
+	}
+	return asm.StoreMem(asm.RFP, at, reg, size)
 }
 
 func randomInsn(rng *rand.Rand, regs []asm.Register) asm.Instruction {
@@ -134,7 +169,7 @@ func TestRandomProgramsRunAsInTheKernel(t *testing.T) {
 		kernels := kernelProgram(t, append(asm.Instructions(nil), insns...))
 		for range 4 {
 			var words []uint64
-			for range 9 {
+			for range 9 + slots {
 				words = append(words, randomWord(rng))
 			}
 			got, want := bytesOf(words), bytesOf(words)

@@ -306,8 +306,14 @@ func (l *loader) decodeMemory(in asm.Instruction) inst {
 	return out
 }
 
+// decodeAtomic refuses what the library would encode as an addition: it takes the
+// constant for the operation (Instruction.Marshal of v0.22.0), which its own
+// AtomicOp.Mem leaves zero.
 func (l *loader) decodeAtomic(in asm.Instruction, out inst) inst {
 	op := in.OpCode.AtomicOp()
+	if in.Constant != int64(op>>8) {
+		return l.refuse(diag.VerifierInsn, "the constant of an atomic operation is %#x and must be %#x", in.Constant, int64(op>>8))
+	}
 	if op == asm.CmpXchg {
 		out.do = exchange
 		return out
