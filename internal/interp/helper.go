@@ -10,18 +10,17 @@ import (
 type arg uint8
 
 const (
-	argNone   arg = iota
-	argAny        // something
-	argMap        // a map of keys
-	argRing       // a ring
-	argTraces     // a map of stacks
-	argKey        // memory of a key of the map in R1
-	argValue      // memory of a value of that map
-	argIn         // memory that is read, as long as the next register says
-	argOut        // memory that is written, as long as the next register says
-	argSize       // a size that is not zero
-	argLength     // a size
-	argCtx        // the context
+	argAny    arg = iota // something
+	argMap               // a map of keys
+	argRing              // a ring
+	argTraces            // a map of stacks
+	argKey               // memory of a key of the map in R1
+	argValue             // memory of a value of that map
+	argIn                // memory that is read, as long as the next register says
+	argOut               // memory that is written, as long as the next register says
+	argSize              // a size that is not zero
+	argLength            // a size
+	argCtx               // the context
 )
 
 // helper is a function of the kernel: what it takes and what it does. Its

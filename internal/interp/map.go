@@ -117,20 +117,19 @@ func (m *Map) value(key []byte, cpu uint32) *memory {
 	return e.values[0]
 }
 
-// Flags of an update, and the numbers of the errors that maps give.
+// Flags of an update, and the numbers of errors.
 const (
 	updateAny   = 0
 	updateNew   = 1 // BPF_NOEXIST
 	updateExist = 2 // BPF_EXIST
 
-	errNoEntry  = 2
-	errTooBig   = 7
-	errFault    = 14
-	errExist    = 17
-	errInvalid  = 22
-	errNoSpace  = 28
-	errRange    = 34
-	errNotThere = 95
+	errNoEntry = 2
+	errTooBig  = 7
+	errAgain   = 11
+	errFault   = 14
+	errExist   = 17
+	errInvalid = 22
+	errRange   = 34
 )
 
 // update stores data under key and returns 0 or an error's number.

@@ -67,7 +67,7 @@ func ringOutput(r *run) value {
 		return errno(errInvalid)
 	}
 	if uint64(m.used)+footprint(size) > uint64(m.MaxEntries) {
-		return errno(11) // EAGAIN
+		return errno(errAgain)
 	}
 	data := r.input(r.regs[asm.R2], int(size), "reads")
 	m.used += int(footprint(size))
