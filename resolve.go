@@ -127,9 +127,6 @@ func symbolsOf(probes []*Probe) []string {
 // typed decides what a hit of r records, and what the plan has to know of it.
 func (s *Session) typed(r *Registration) (plan.Point, error) {
 	if h := r.handler(); h != nil && h.script != nil {
-		if why := s.kernel.Programs(); why != nil {
-			return plan.Point{}, fmt.Errorf("%s: a handler that runs in the kernel is a program, and that can't be: %w", r.Place(), why)
-		}
 		return h.script.point(r), nil
 	}
 	point := plan.Point{Entry: r.entry, Return: r.probe.Return, Regs: r.probe.Regs, Stack: r.probe.Stack}

@@ -49,6 +49,9 @@ func (s *Session) Script(f HandlerFile) (*Script, error) {
 		}
 		f.Text = text
 	}
+	if why := s.kernel.Programs(); why != nil {
+		return nil, fmt.Errorf("%s: a handler runs in the kernel as a program, and none can: %w", f.Name, why)
+	}
 	s.mu.Lock()
 	spec, _ := s.on.spec("") // what the handler then lacks is told at its line
 	s.mu.Unlock()

@@ -71,7 +71,7 @@ func enter(regs *pt_regs) {
 }
 `
 
-func TestAHandlerFileCountsSumsAndSends(t *testing.T) {
+func TestAScriptCountsSumsAndSends(t *testing.T) {
 	const calls = 1000
 	f := ktrap.HandlerFile{Name: "masks.go", Text: []byte(masks), Set: map[string]string{"only": fmt.Sprint(os.Getpid())}}
 	events, tables, ledgers := run(t, f, func() {
@@ -122,7 +122,7 @@ func read(t *testing.T, name string) []byte {
 	return text
 }
 
-func TestEntryAndReturnHandlersShareMaps(t *testing.T) {
+func TestAScriptsHandlersShareMaps(t *testing.T) {
 	const calls = 500
 	const text = `package trap
 
@@ -150,7 +150,7 @@ func end() {
 	}
 }
 
-func TestAMistakeInAHandlerFileIsToldAtItsPlace(t *testing.T) {
+func TestAScriptsMistakeIsToldAtItsPlace(t *testing.T) {
 	s := open(t)
 	for text, want := range map[string]string{
 		"package trap\n\n//ktrap:pre vfs_read\nfunc enter(fil *file) {}\n": "m.go:4:12: ",

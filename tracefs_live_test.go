@@ -97,7 +97,7 @@ func withoutBPF(t *testing.T, errno unix.Errno, argv ...string) *exec.Cmd {
 
 // needBPF are tests that can't hold by tracefs alone.
 var needBPF = []string{
-	"TestAStackIsSymbolised",
+	"TestAStackIsSymbolised", "TestAScript.*",
 	"TestEveryHitOfABurstIsDeliveredOrCountedAsLost/by_kprobe",
 	"TestADisabledProbeIsNotHitAndAnEnabledOneIsAgain", // its event is still there, disabled
 }
