@@ -63,18 +63,24 @@ func (k *Kernel) base(module, name string) uint64 {
 // for several, of which not all begin with ftrace's call.
 func (k *Kernel) canTrace(sym symbols.Symbol) bool {
 	base, _, clone := strings.Cut(sym.Name, ".")
-	if same, err := k.symbols.Lookup(sym.Module, sym.Name); err == nil && len(same) > 1 && !clone && k.goarch == "amd64" {
-		if code := k.code(sym); code != nil && !site.CallsFtrace(code) {
-			return false
-		}
-	}
 	if k.traceable[kernel.Function{Name: sym.Name, Module: sym.Module}] || k.traceable[kernel.Function{Name: base, Module: sym.Module}] {
-		return true
+		return clone || k.goarch != "amd64" || !k.beginsOtherwise(sym)
 	}
 	aliases, err := k.symbols.Aliases(sym.Addr)
 	return err == nil && slices.ContainsFunc(aliases, func(other symbols.Symbol) bool {
 		return k.traceable[kernel.Function{Name: other.Name}]
 	})
+}
+
+// beginsOtherwise tells of one of several functions of a name that ftrace does not
+// call it. The names are counted last: that takes a while up to 6.1.
+func (k *Kernel) beginsOtherwise(sym symbols.Symbol) bool {
+	code := k.code(sym)
+	if code == nil || site.CallsFtrace(code) {
+		return false
+	}
+	same, err := k.symbols.Lookup(sym.Module, sym.Name)
+	return err == nil && len(same) > 1
 }
 
 // readTraceable reads what ftrace can reach, which is too slow to be read before

@@ -31,6 +31,8 @@ func TestTheMechanismIsTheKernelsChoice(t *testing.T) {
 	}{
 		{"the ftrace call at the entry", fsync510, 0, []func(*Query){old}, ByFtrace, ""},
 		{"the ftrace nop behind endbr", fsync612, 4, nil, ByFtrace, ""},
+		{"a call that a cold part begins with", "e800000000 0f0b" + nops, 0, []func(*Query){func(q *Query) { q.Func.Name = "vfs_fsync_range.cold" }}, ByEmulation,
+			"not optimised: call 0xffffffff81306eb5 at +0x0 can't run in another place"},
 		{"the endbr before it", fsync612, 0, nil, ByFtrace, ""},
 		{"the entry of what can't be traced", "554889e5 4189fe c3" + nops, 0, []func(*Query){func(q *Query) { q.Func.Traceable, q.Kernel.NotraceAllowed = No, true }}, ByJump, ""},
 		{"plain instructions", "55 4889e5 4189fe c3" + nops, 1, nil, ByJump, ""},

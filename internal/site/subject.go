@@ -3,6 +3,7 @@ package site
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"ktrap/internal/disasm"
 	"ktrap/internal/patch"
@@ -125,7 +126,8 @@ func (s *subject) ftraceSite() Answer {
 	if !ok || s.Kernel.Arch != disasm.AMD64 {
 		return Unknown
 	}
-	if s.entry != Yes || in.Addr != s.addr || !isFtraceCall(in) {
+	// A cold part may begin with a call, too, and is as traceable as the rest.
+	if s.entry != Yes || in.Addr != s.addr || !isFtraceCall(in) || strings.Contains(s.Func.Name, ".cold") {
 		return No
 	}
 	return s.Func.Traceable
