@@ -27,7 +27,7 @@ import (
 var (
 	seed  = flag.Uint64("seed", 1, "of the random files")
 	first = flag.Uint64("first", 0, "random file to begin with")
-	files = flag.Uint64("files", 0, "random files to compare; 0 for 2,000, or 20,000 with KTRAP_DEEP=1")
+	files = flag.Uint64("files", 0, "random files to compare; 0 for what the test takes, more with KTRAP_DEEP=1")
 )
 
 const (
@@ -39,13 +39,7 @@ const (
 // and maps what the same files leave as Go programs, in interp and in the kernel
 // of this machine.
 func TestRandomHandlersDoWhatTheyDoInGo(t *testing.T) {
-	count := *files
-	if count == 0 {
-		count = 2000
-		if os.Getenv("KTRAP_DEEP") != "" {
-			count = 20_000
-		}
-	}
+	count := howMany(2000, 20_000)
 	kernelToo := canRun(t)
 	tally := map[string]int{}
 	for at := *first; at < *first+count; at += batch {
@@ -60,6 +54,20 @@ func TestRandomHandlersDoWhatTheyDoInGo(t *testing.T) {
 	if same := tally["same"]; same < int(count)*95/100 {
 		t.Errorf("only %d of %d files were compared: %v", same, count, tally)
 	}
+}
+
+// howMany random files a test takes. Nothing runs at once here, so the race
+// detector is given a few only.
+func howMany(usual, deep uint64) uint64 {
+	switch {
+	case *files != 0:
+		return *files
+	case underRace:
+		return usual / 20
+	case os.Getenv("KTRAP_DEEP") != "":
+		return deep
+	}
+	return usual
 }
 
 // canRun says whether this machine's kernel runs programs for tests (5.10: 1b4d60ec162f).
@@ -426,6 +434,9 @@ func fillVars(m object.Map, in []string) []byte {
 // a compiler that has it. Most comparisons are far from equal, so a fault in these
 // shows in few files; the test above has eight times as many.
 func TestPlantedFaultsShow(t *testing.T) {
+	if underRace {
+		t.Skip("needs no race detector: nothing runs at once here")
+	}
 	list := goRuns(t, 0, batch)
 	for _, fault := range []struct {
 		name  string

@@ -22,12 +22,7 @@ import (
 // handlers are compiled or refused, soon; and what is compiled does nothing that
 // the verifier would refuse on the way that it takes.
 func TestMutilatedHandlersAreCompiledOrRefused(t *testing.T) {
-	count := uint64(3000)
-	if *files != 0 {
-		count = *files
-	} else if os.Getenv("KTRAP_DEEP") != "" {
-		count = 60_000
-	}
+	count := howMany(3000, 60_000)
 	whole := wholeHandlers(t)
 	spec := thisKernel(t)
 	compiled := 0

@@ -22,6 +22,9 @@ func (o options) units(ctx context.Context, t *tally) {
 
 func (o options) goTest(ctx context.Context, t *tally, name string, args ...string) {
 	s := t.stage(name, nil)
+	if o.deep {
+		args = append([]string{"-timeout=1h"}, args...)
+	}
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Env = o.environ(os.Environ())
 	cmd.Stderr = os.Stderr
