@@ -106,6 +106,7 @@ var needBPF = []string{
 var elsewhere = []string{
 	"TestTracefsAloneHoldsTheSame", "TestTheTableOfRoomsIsTheCode",
 	"TestAKilledTraceByTracefsLeavesNothing", "TestALeftOverEventIsRemovedByTheNextSession",
+	"TestTheTablesInMemoryAreThoseOfTheImage", "TestTheKernelAgreesWithEveryVerdict", "TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason",
 	"TestAnEventsMissesAreKnown", "TestWithoutBPFTraceSaysWhatItDoesInstead",
 }
 
