@@ -18,6 +18,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"ktrap/internal/compile"
 	"ktrap/internal/interp"
@@ -71,7 +72,12 @@ func howMany(usual, deep uint64) uint64 {
 }
 
 // canRun says whether this machine's kernel runs programs for tests (5.10: 1b4d60ec162f).
+// On 5.10 maps count as locked memory, which is scarce.
 func canRun(t *testing.T) bool {
+	forever := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &forever); err != nil {
+		t.Logf("the limit on locked memory stays: %v", err)
+	}
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.RawTracepoint, License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
 	if err == nil {
 		defer p.Close()

@@ -119,7 +119,8 @@ func (r *run) checkMap(v value, fits bool, reg asm.Register) {
 	}
 }
 
-// checkKey refuses keys in records: kernels before 5.18 do (a672b2e36a64).
+// checkKey refuses keys in records: older verifiers take them from the stack and
+// from map values only.
 func (r *run) checkKey(v value, size int) {
 	r.input(v, size, "reads a key")
 	if v.mem != nil && v.mem.what == record {
