@@ -157,7 +157,7 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"cs call", "55 2ee801020304", 1, nil, PrefixedCall, ""},
 		{"cs call, wanted all the same", "55 2ee801020304", 1, []func(*Query){unsafe}, "", ""},
 		{"call", "55 e801020304", 1, nil, "", ""},
-		{"cs call on 7.3", "55 2ee801020304", 1, []func(*Query){release(7, 3)}, "", ""},
+		{"cs call on 7.3", "55 2ee801020304", 1, []func(*Query){release(7, 3)}, PrefixedCall, ""},
 		{"vpxor, whose opcode means out alone", "55 c5f9efc0", 1, nil, "", ""},
 		{"vpor, whose opcode means jmp alone", "55 c5f9ebc0", 1, nil, MistakenVector, ""},
 		{"vcmpps, whose opcode means ret alone", "55 c5f8c2c000", 1, nil, MistakenVector, ""},
