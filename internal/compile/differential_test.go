@@ -297,6 +297,9 @@ func (p *goRun) runInKernel(u *compile.Unit, o *object.Handler) error {
 func refusal(err error) error {
 	var refused *ebpf.VerifierError
 	if !errors.As(err, &refused) {
+		if errors.Is(err, unix.EFAULT) { // on 6.1 the log of a long way does not fit the library's buffer
+			return errComplex
+		}
 		return err
 	}
 	if log := strings.Join(refused.Log, "\n"); strings.Contains(log, "BPF program is too large. Processed") || strings.Contains(log, "sequence of") {
