@@ -60,7 +60,7 @@ func OpenImage(path string, o ImageOptions) (*Image, error) {
 	im.view = view{
 		image:   filepath.Base(path),
 		memory:  func() (kallsyms.Memory, error) { return im.unpacked, nil },
-		kernel:  sync.OnceValues(im.loadTable),
+		kernel:  sync.OnceValues(im.loadOnce),
 		loaded:  func() ([]module, error) { return nil, nil },
 		modules: func() (*kallsyms.List, []module, error) { return &kallsyms.List{}, nil, nil },
 	}
@@ -137,6 +137,16 @@ func (im *Image) mapFile(f *os.File) (err error) {
 	}
 	im.mapped, err = syscall.Mmap(int(f.Fd()), 0, int(im.info.Size()), syscall.PROT_READ, syscall.MAP_PRIVATE)
 	return err
+}
+
+// loadOnce reads the table, for which it passes over all names, and gives back
+// what that has mapped.
+func (im *Image) loadOnce() (table, error) {
+	t, err := im.loadTable()
+	if im.entry != nil {
+		im.entry.Forget()
+	}
+	return t, err
 }
 
 func (im *Image) findLayout() (kallsyms.Layout, error) {

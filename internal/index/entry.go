@@ -27,6 +27,12 @@ type Entry struct {
 // Close ends the mapping; Content is gone then.
 func (e *Entry) Close() error { return syscall.Munmap(e.mapped) }
 
+// Forget gives back the memory of what has been read so far; what is read again is
+// mapped again.
+func (e *Entry) Forget() {
+	_ = unix.Madvise(e.mapped, unix.MADV_DONTNEED) // only a wish
+}
+
 // Meta decodes what was stored beside the content.
 func (e *Entry) Meta(into any) error { return json.Unmarshal(e.meta, into) }
 
