@@ -405,6 +405,9 @@ func tagOf(ftrace, optimized bool) site.Mechanism {
 func errno(err error) string {
 	var number syscall.Errno
 	if errors.As(err, &number) {
+		if number == unix.EOPNOTSUPP { // one number, of two names
+			return "EOPNOTSUPP"
+		}
 		return unix.ErrnoName(number)
 	}
 	return ""
