@@ -60,13 +60,9 @@ func newRun() *cobra.Command {
 	f.StringToStringVar(&r.file.Set, "set", nil, "begin with another value of a variable: `NAME=VALUE`")
 	f.DurationVar(&r.interval, "interval", 0, "print the variables every `TIME`, as 1s, not only at the end")
 	f.Uint64Var(&r.count, "count", 0, "stop after `N` records")
-	f.DurationVar(&r.duration, "duration", 0, "stop after this `TIME`, as 10s")
 	f.BoolVarP(&r.dryRun, "dry-run", "n", false, "print the plan and load nothing")
 	f.BoolVar(&r.json, "json", false, "one JSON object a line, the variables and a summary last")
-	f.StringVarP(&r.output, "output", "o", "", "write to `FILE`")
-	f.BoolVarP(&r.verbose, "verbose", "v", false, "print the plan, and all that was left out")
-	f.StringVar(&r.config.Mechanism, "mechanism", "", "attach by `WAY`: fentry, kprobe.multi or kprobe (default: the best)")
-	f.BoolVar(&r.config.Unsafe, "unsafe", false, "allow places that are known to crash some kernels")
+	r.flags(f)
 	return cmd
 }
 

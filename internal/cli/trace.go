@@ -64,14 +64,19 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 	f.Uint32Var(&t.like.PID, "pid", 0, "only hits of process `PID`")
 	f.StringVar(&t.like.Comm, "comm", "", "only hits of threads named `NAME`")
 	f.Uint64Var(&t.count, "count", 0, "stop after `N` events")
-	f.DurationVar(&t.duration, "duration", 0, "stop after this `TIME`, as 10s")
 	f.BoolVarP(&t.dryRun, "dry-run", "n", false, "print the plan and arm nothing")
 	f.BoolVar(&t.json, "json", false, "one JSON object a line, a summary last")
+	t.flags(f)
+	return cmd
+}
+
+// flags are those that every command has that arms probes.
+func (t *tracing) flags(f *pflag.FlagSet) {
+	f.DurationVar(&t.duration, "duration", 0, "stop after this `TIME`, as 10s")
 	f.StringVarP(&t.output, "output", "o", "", "write to `FILE`")
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "print the plan, and all that was left out")
 	f.StringVar(&t.config.Mechanism, "mechanism", "", "attach by `WAY`: fentry, kprobe.multi or kprobe (default: the best)")
 	f.BoolVar(&t.config.Unsafe, "unsafe", false, "allow places that are known to crash some kernels")
-	return cmd
 }
 
 // check finds the mistakes that need no kernel to be found.
