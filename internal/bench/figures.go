@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"slices"
 )
@@ -32,6 +33,22 @@ func all[R any](peers []peer, runs int, measure func(peer) (R, error)) []figures
 		all = append(all, f)
 	}
 	return all
+}
+
+// rows writes a line for each tool: what it took by each of the measures, or why it
+// was not measured.
+func rows[R any](w io.Writer, all []figures[R], measures ...func(R) float64) {
+	for _, f := range all {
+		if f.Error != "" {
+			fmt.Fprintf(w, "%s\t%s\n", f.Tool, f.Error)
+			continue
+		}
+		fmt.Fprint(w, f.Tool)
+		for _, measure := range measures {
+			fmt.Fprint(w, "\t", f.of(measure))
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // spread is what one measure of several runs comes to.

@@ -157,17 +157,11 @@ func decompress(path string) error {
 func (s *images) table(w *tabwriter.Writer) {
 	const ms, mb = float64(time.Millisecond), 1e6
 	fmt.Fprintf(w, "%s in an image\twall ms\tCPU ms\tpeak MB\ttext MB\n", connecting)
-	for _, f := range *s {
-		if f.Error != "" {
-			fmt.Fprintf(w, "%s\t%s\n", f.Tool, f.Error)
-			continue
-		}
-		fmt.Fprintf(w, "%s\t%v\t%v\t%v\t%v\n", f.Tool,
-			f.of(func(r imageRun) float64 { return float64(r.Wall) / ms }),
-			f.of(func(r imageRun) float64 { return float64(r.CPU) / ms }),
-			f.of(func(r imageRun) float64 { return float64(r.Memory) / mb }),
-			f.of(func(r imageRun) float64 { return float64(r.Text) / mb }))
-	}
+	rows(w, *s,
+		func(r imageRun) float64 { return float64(r.Wall) / ms },
+		func(r imageRun) float64 { return float64(r.CPU) / ms },
+		func(r imageRun) float64 { return float64(r.Memory) / mb },
+		func(r imageRun) float64 { return float64(r.Text) / mb })
 	fmt.Fprintln(w, "median (least–most), whole processes on this machine")
 }
 

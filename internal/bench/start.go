@@ -118,17 +118,11 @@ func connect(path string) error {
 func (s *starts) table(w *tabwriter.Writer) {
 	const ms, mb = float64(time.Millisecond), 1e6
 	fmt.Fprintln(w, "from start to attached\tCPU ms\twall ms\tpeak MB\tprogram and libraries MB")
-	for _, f := range *s {
-		if f.Error != "" {
-			fmt.Fprintf(w, "%s\t%s\n", f.Tool, f.Error)
-			continue
-		}
-		fmt.Fprintf(w, "%s\t%v\t%v\t%v\t%v\n", f.Tool,
-			f.of(func(r startRun) float64 { return float64(r.CPU) / ms }),
-			f.of(func(r startRun) float64 { return float64(r.Wall) / ms }),
-			f.of(func(r startRun) float64 { return float64(r.Memory) / mb }),
-			f.of(func(r startRun) float64 { return float64(r.Files) / mb }))
-	}
+	rows(w, *s,
+		func(r startRun) float64 { return float64(r.CPU) / ms },
+		func(r startRun) float64 { return float64(r.Wall) / ms },
+		func(r startRun) float64 { return float64(r.Memory) / mb },
+		func(r startRun) float64 { return float64(r.Files) / mb })
 	fmt.Fprintln(w, "median (least–most); 1 ms is a million instructions")
 }
 
