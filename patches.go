@@ -45,13 +45,8 @@ type tableOf struct {
 	addr   uint64
 }
 
-// tabled is a kernel that has its tables in an index.
-type tabled interface {
-	Patches() (*patch.Table, error)
-}
-
 func (k *Kernel) readPatches(module string, within patch.Range) *patch.Table {
-	if image, ok := k.symbols.(tabled); ok {
+	if image, ok := k.symbols.(*symbols.Image); ok {
 		t, _ := image.Patches()
 		return t
 	}

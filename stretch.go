@@ -13,7 +13,6 @@ import (
 // A stretch is a run of instructions in one function.
 type stretch struct {
 	sym   symbols.Symbol
-	code  []byte // of the whole function
 	insts []disasm.Inst
 }
 
@@ -31,7 +30,7 @@ func (k *Kernel) stretch(p place.Place) (stretch, error) {
 	if code == nil {
 		return stretch{}, fmt.Errorf("%s: the code of %s can't be read as it was compiled: another probe stands in it", p, sym)
 	}
-	s := stretch{sym: sym, code: code}
+	s := stretch{sym: sym}
 	last := sym.Addr + p.To
 	if p.Addr != 0 {
 		last = p.To

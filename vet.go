@@ -98,7 +98,7 @@ func (k *Kernel) rules() *site.Kernel {
 		k.site = &site.Kernel{Arch: k.arch, Release: k.version()}
 		if k.live {
 			k.site.Blacklist = blacklist()
-		} else if image, ok := k.symbols.(tabled); ok {
+		} else if image, ok := k.symbols.(*symbols.Image); ok {
 			k.site.Blacklist = blacklistOf(image)
 		}
 	}
@@ -106,7 +106,7 @@ func (k *Kernel) rules() *site.Kernel {
 }
 
 // blacklistOf is an image's blacklist; nil if it has none that can be read.
-func blacklistOf(image tabled) []site.Range {
+func blacklistOf(image *symbols.Image) []site.Range {
 	table, _ := image.Patches()
 	if !table.Has(patch.Blacklist) {
 		return nil
