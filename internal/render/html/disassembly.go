@@ -4,22 +4,15 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
-	"html/template"
 	"io"
-	"path"
 	"regexp"
 	"strings"
 
 	"ktrap"
 )
 
-//go:embed disassembly.html
-var disassemblyBody string
-
 //go:embed disassembly.js
 var disassemblyScript string
-
-var disassemblyPage = parse(disassemblyBody, template.FuncMap{"word": word, "base": path.Base})
 
 // WriteDisassembly writes d as a page: its control-flow graph beside its
 // instructions, each with a mark that says how a probe there would work.
@@ -27,7 +20,8 @@ func WriteDisassembly(w io.Writer, d *ktrap.Disassembly) error {
 	if len(d.Lines) == 0 {
 		return fmt.Errorf("page of %s: it has no instructions", d.Place)
 	}
-	return write(w, disassemblyPage, d.Place+" · "+d.Kernel, disassemblyScript, view(d))
+	v := view(d)
+	return write(w, d.Place+" · "+d.Kernel, style, disassemblyScript, v.body)
 }
 
 // marks are what stands in the margin, from the cheapest probe on.

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"html/template"
 	"io"
 	"strings"
 )
@@ -16,48 +15,27 @@ import (
 //go:embed page.css
 var style string
 
-// page is what all pages have: a title, their look, a policy.
-type page struct {
-	Title  string
-	Style  template.CSS
-	Script template.JS
-	Policy string
-	Body   any
-}
-
-const chrome = `<!doctype html>
+const head = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{{.Policy}}">
+<meta http-equiv="Content-Security-Policy" content="%">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{{.Title}}</title>
-<style>{{.Style}}</style>
-</head>
-<body>
-{{template "body" .Body}}
-<script>{{.Script}}</script>
-</body>
-</html>
-`
-
-// parse makes a page's template: the chrome around a body.
-func parse(body string, functions template.FuncMap) *template.Template {
-	t := template.Must(template.New("page").Funcs(functions).Parse(chrome))
-	return template.Must(t.New("body").Parse(body))
-}
+<title>%</title>
+<style>`
 
 // write writes a page. Only its own style and script are allowed, by their hash,
 // so that nothing in a name could ever be run.
-func write(w io.Writer, t *template.Template, title, script string, body any) error {
-	return t.ExecuteTemplate(w, "page", page{
-		Title:  title,
-		Style:  template.CSS(style),
-		Script: template.JS(script),
-		Policy: strings.Join([]string{"default-src 'none'", "style-src " + hash(style), "script-src " + hash(script), "base-uri 'none'", "form-action 'none'"}, "; "),
-		Body:   body,
-	})
+func write(w io.Writer, title, style, script string, body func(*markup)) error {
+	policy := []string{"default-src 'none'", "style-src " + hash(style), "script-src " + hash(script), "base-uri 'none'", "form-action 'none'"}
+	var m markup
+	m.put(head, strings.Join(policy, "; "), title)
+	m.WriteString(style + "</style>\n</head>\n<body>\n")
+	body(&m)
+	m.WriteString("\n<script>" + script + "</script>\n</body>\n</html>\n")
+	_, err := io.WriteString(w, m.String())
+	return err
 }
 
 func hash(text string) string {
