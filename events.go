@@ -121,12 +121,7 @@ func (s *Session) registration(number uint32) *Registration {
 	return s.regs[number]
 }
 
-func (r *Registration) handler() *Handler {
-	if r.probe.Return {
-		return r.probe.Ret
-	}
-	return r.probe.Pre
-}
+func (r *Registration) handler() *Handler { return r.probe.handler() }
 
 func (s *Session) event(r *Registration, h capture.Header, record []byte) *Event {
 	lost := h.Full - r.full[h.CPU]

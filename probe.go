@@ -1,11 +1,8 @@
 package ktrap
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
-	"runtime"
 
 	"ktrap/internal/object"
 	"ktrap/internal/place"
@@ -71,43 +68,17 @@ func (p *Probe) check() error {
 		return fmt.Errorf("%s: the kernel cuts a thread's name to %d bytes: %q never occurs", p.Place(), MaxComm, p.Comm)
 	}
 	for _, h := range []*Handler{p.Pre, p.Ret} {
-		if h != nil && h.call == nil && h.script == nil {
-			return fmt.Errorf("%s: the handler %q has no function in this process: make it with Func", p.Place(), h.name)
+		if err := h.usable(); err != nil {
+			return fmt.Errorf("%s: %w", p.Place(), err)
 		}
 	}
 	return nil
 }
 
-// Handler is what to do at a hit.
-type Handler struct {
-	name   string
-	call   func(*Event)
-	script *compiled // in call's stead: it runs in the kernel
-}
-
-// Func is a handler in Go, called in this process with every hit's event; nil
-// for no function.
-func Func(f func(*Event)) *Handler {
-	if f == nil {
-		return nil
+// handler is the one that the probe's hits call.
+func (p *Probe) handler() *Handler {
+	if p.Return {
+		return p.Ret
 	}
-	return &Handler{name: runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(), call: f}
-}
-
-// handlerJSON is how a handler is written: a function can only be named.
-type handlerJSON struct {
-	Func string `json:"func"`
-}
-
-// MarshalJSON writes the handler's name.
-func (h *Handler) MarshalJSON() ([]byte, error) { return json.Marshal(handlerJSON{h.name}) }
-
-// UnmarshalJSON reads a handler's name; Register refuses such a handler.
-func (h *Handler) UnmarshalJSON(text []byte) error {
-	var named handlerJSON
-	if err := json.Unmarshal(text, &named); err != nil {
-		return fmt.Errorf("read a handler: %w", err)
-	}
-	*h = Handler{name: named.Func}
-	return nil
+	return p.Pre
 }

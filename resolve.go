@@ -80,6 +80,10 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	if err := probe.check(); err != nil {
 		return nil, point, err
 	}
+	probe, err := s.compile(probe)
+	if err != nil {
+		return nil, point, err
+	}
 	if probe.PID != 0 && kernel.InPIDNamespace() {
 		return nil, point, fmt.Errorf("%s: a filter by process id counts in the machine's numbers, and this process is in a PID namespace with numbers of its own", probe.Place())
 	}

@@ -34,14 +34,24 @@ type Script struct {
 	unit    *compile.Unit
 	maps    map[string]*ebpf.Map
 	text    []byte
+	made    map[*compile.Handler]*Handler
 	probes  []*Probe
 	regs    []*Registration
-	emitted *object.Handler // the latest program that was to be loaded
 }
 
 // Script compiles a handler file for the running kernel's types. Nothing is
 // loaded yet. A mistake in it is a *SourceError.
 func (s *Session) Script(f HandlerFile) (*Script, error) {
+	s.mu.Lock()
+	x, err := s.script(f)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return x, x.place()
+}
+
+func (s *Session) script(f HandlerFile) (*Script, error) {
 	if f.Text == nil {
 		text, err := os.ReadFile(f.Name)
 		if err != nil {
@@ -52,18 +62,26 @@ func (s *Session) Script(f HandlerFile) (*Script, error) {
 	if why := s.kernel.Programs(); why != nil {
 		return nil, fmt.Errorf("%s: a handler runs in the kernel as a program, and none can: %w", f.Name, why)
 	}
-	s.mu.Lock()
 	spec, _ := s.on.spec("") // what the handler then lacks is told at its line
-	s.mu.Unlock()
 	unit, errs := compile.Check(compile.Source{Name: f.Name, Text: f.Text}, compile.Env{Arch: s.arch, BTF: spec, Place: f.Place})
 	if errs != nil {
 		return nil, &SourceError{errs, f.Text}
 	}
-	x := &Script{session: s, name: f.Name, text: f.Text, unit: unit}
+	x := &Script{session: s, name: f.Name, text: f.Text, unit: unit, made: map[*compile.Handler]*Handler{}}
 	if err := x.set(f.Set); err != nil {
 		return nil, err
 	}
-	return x, x.place()
+	s.scripts = append(s.scripts, x)
+	return x, nil
+}
+
+// handler is h as a probe has it: one for all probes that call it, so that one
+// program may serve them.
+func (x *Script) handler(h *compile.Handler) *Handler {
+	if x.made[h] == nil {
+		x.made[h] = &Handler{name: h.Name, script: &compiled{script: x, handler: h}}
+	}
+	return x.made[h]
 }
 
 // place makes the probes that the file's handlers ask for.
@@ -73,12 +91,11 @@ func (x *Script) place() error {
 			return fmt.Errorf("%s: the handler %s names no place: write //ktrap:%s PLACE above it, or give a place on the command line", x.name, h.Name, h.Kind)
 		}
 		like := Probe{}
-		compiled := &Handler{name: h.Name, script: &compiled{script: x, handler: h}}
 		switch h.Kind {
 		case "pre":
-			like.Pre = compiled
+			like.Pre = x.handler(h)
 		case "ret":
-			like.Ret = compiled
+			like.Ret = x.handler(h)
 		default:
 			return fmt.Errorf("%s: the handler %s: %s handlers can be compiled and can't be attached yet", x.name, h.Name, h.Kind)
 		}
@@ -101,25 +118,24 @@ func (x *Script) Plan(ctx context.Context) (*Plan, error) {
 
 // Run makes the file's maps, loads its programs and arms its probes together. What
 // the kernel's verifier refuses is a *SourceError at the line that caused it.
-func (x *Script) Run(ctx context.Context) error {
-	if err := x.open(); err != nil {
-		return err
-	}
-	regs, err := x.session.Register(ctx, x.probes...)
-	x.regs = regs
-	var refused *attach.VerifierError
-	if errors.As(err, &refused) && x.emitted != nil {
-		mistake := verifier.Explain(refused.Log, x.emitted.Insns, x.emitted.Lines)
-		return &SourceError{diag.List{mistake}, x.text}
-	}
+func (x *Script) Run(ctx context.Context) (err error) {
+	x.regs, err = x.session.Register(ctx, x.probes...)
 	return err
 }
 
 // Registrations are the probes that run.
 func (x *Script) Registrations() []*Registration { return x.regs }
 
-// Close lets go of the maps; the session has detached the probes before.
-func (x *Script) Close() error {
+// Script is the handler file that runs at the probe; nil if none does.
+func (r *Registration) Script() *Script {
+	if h := r.handler(); h != nil && h.script != nil {
+		return h.script.script
+	}
+	return nil
+}
+
+// close lets go of the maps.
+func (x *Script) close() error {
 	var errs []error
 	for _, m := range x.maps {
 		errs = append(errs, m.Close())
@@ -132,7 +148,11 @@ var mapTypes = map[object.MapKind]ebpf.MapType{
 	object.ArrayMap: ebpf.Array, object.HashMap: ebpf.Hash, object.PerCPUArray: ebpf.PerCPUArray, object.StackMap: ebpf.StackTrace,
 }
 
+// open makes the maps, unless they are.
 func (x *Script) open() error {
+	if x.maps != nil {
+		return nil
+	}
 	x.maps = map[string]*ebpf.Map{}
 	for _, m := range x.unit.Maps {
 		spec := &ebpf.MapSpec{
@@ -144,7 +164,7 @@ func (x *Script) open() error {
 		}
 		opened, err := attach.NewMap(spec)
 		if err != nil {
-			return errors.Join(fmt.Errorf("make the map %s of %s: %w", m.Name, x.name, err), x.Close())
+			return errors.Join(fmt.Errorf("make the map %s of %s: %w", m.Name, x.name, err), x.close())
 		}
 		x.maps[m.Name] = opened
 	}
@@ -187,7 +207,7 @@ func (c *compiled) attached() *attach.Script {
 		if err != nil {
 			return object.Program{}, fmt.Errorf("compile %s of %s: %w", c.handler.Name, c.script.name, err)
 		}
-		c.script.emitted = h
+		c.script.session.loading = loading{c.script, h}
 		return h.Program, nil
 	}}
 }
@@ -201,4 +221,32 @@ func (s scripts) of(h *Handler) *attach.Script {
 		s[h] = h.script.attached()
 	}
 	return s[h]
+}
+
+// loading is the program that was to be loaded last.
+type loading struct {
+	script  *Script
+	program *object.Handler
+}
+
+// explain makes a mistake in the handler's source of the verifier's refusal.
+func (l loading) explain(err error) error {
+	var refused *attach.VerifierError
+	if !errors.As(err, &refused) || l.program == nil {
+		return err
+	}
+	mistake := verifier.Explain(refused.Log, l.program.Insns, l.program.Lines)
+	return &SourceError{diag.List{mistake}, l.script.text}
+}
+
+// openMaps makes the maps of the handlers of p.
+func (p *prepared) openMaps() error {
+	for _, r := range p.regs {
+		if x := r.Script(); x != nil {
+			if err := x.open(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -25,7 +25,6 @@ func run(t *testing.T, f ktrap.HandlerFile, do func()) (events []*ktrap.Event, t
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer script.Close()
 	must(t, script.Run(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -38,10 +37,10 @@ func run(t *testing.T, f ktrap.HandlerFile, do func()) (events []*ktrap.Event, t
 		}
 		events = append(events, ev)
 	}
-	must(t, s.Close())
 	if tables, err = script.Tables(); err != nil {
 		t.Fatal(err)
 	}
+	must(t, s.Close())
 	ledgers, err = s.Ledgers()
 	must(t, err)
 	return events, tables, ledgers

@@ -32,8 +32,12 @@ type Entry struct {
 	Value Value `json:"value"`
 }
 
-// Tables returns the file's variables as they stand, in the order of the file.
+// Tables returns the file's variables as they stand, in the order of the file,
+// until the session closes.
 func (x *Script) Tables() ([]Table, error) {
+	if x.maps == nil {
+		return nil, fmt.Errorf("read the variables of %s: it does not run, or its session is closed", x.name)
+	}
 	var tables []Table
 	var errs []error
 	for _, m := range x.unit.Maps {

@@ -80,6 +80,9 @@ type Session struct {
 	regs    []*Registration // by the number that records carry
 	batches []*batch
 	skipped []Skipped
+	scripts []*Script
+	sources map[*HandlerFile]*Script // by the handlers that they are of
+	loading loading
 	// matched are the functions that patterns stood for: they need no look-up.
 	matched map[name]symbols.Symbol
 	closed  bool
@@ -141,9 +144,12 @@ func (s *Session) Register(ctx context.Context, probes ...*Probe) ([]*Registrati
 	if err := s.open(); err != nil {
 		return nil, err
 	}
+	if err := p.openMaps(); err != nil {
+		return nil, err
+	}
 	set, err := s.attach(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, s.loading.explain(err)
 	}
 	if err := set.Arm(); err != nil {
 		return nil, errors.Join(err, set.Close())
@@ -263,6 +269,9 @@ func (s *Session) Close() error {
 	}
 	for _, b := range s.batches {
 		err = errors.Join(err, b.close())
+	}
+	for _, x := range s.scripts {
+		err = errors.Join(err, x.close())
 	}
 	if s.ring != nil {
 		err = errors.Join(err, s.ring.Close())

@@ -90,7 +90,6 @@ func (r *running) run(ctx context.Context, io Streams) (err error) {
 		return r.printPlan(plan, out)
 	}
 	began := time.Now()
-	defer script.Close()
 	if err := script.Run(ctx); err != nil {
 		return err
 	}

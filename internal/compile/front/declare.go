@@ -127,8 +127,12 @@ func (f *File) directives(h *Handler) {
 		word, at, _ := strings.Cut(text, " ")
 		switch kind := Kind(word); kind {
 		case Pre, Post, Return, Fault:
-			h.Kind, h.Place = kind, strings.TrimSpace(at)
-			if _, err := place.Parse(h.Place); err != nil {
+			h.Kind = kind
+			if at = strings.TrimSpace(at); at == "" {
+				continue // the place is given from outside
+			}
+			h.Place = at
+			if _, err := place.Parse(at); err != nil {
 				f.Fail(c, diag.Directive, err.Error(), "")
 			}
 		default:

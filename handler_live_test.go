@@ -1,0 +1,104 @@
+//go:build live
+
+package ktrap_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ktrap"
+)
+
+func TestAProbesHandlerMayBeASourceWhoseMapsAreRead(t *testing.T) {
+	const calls = 300
+	handler := ktrap.Source(`package trap
+
+type caller struct {
+	comm string
+	odd  bool
+}
+
+var (
+	entered, left uint64
+	byCaller      map[caller]uint32
+)
+
+//ktrap:pre
+func enter(regs *pt_regs) {
+	entered++
+	byCaller[caller{comm(), regs.di&1 == 1}]++
+}
+
+//ktrap:ret
+func leave() { left++ }
+`)
+	s := open(t)
+	regs, err := s.Register(t.Context(),
+		&ktrap.Probe{Symbol: "__x64_sys_umask", Pre: handler},
+		&ktrap.Probe{Symbol: "__x64_sys_umask", Return: true, Ret: handler})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for i := range calls {
+			unix.Umask(i % 4)
+		}
+		unix.Umask(0o22)
+	}()
+	for _, err := range s.Events(ctx) {
+		must(t, err)
+	}
+	x := regs[0].Script()
+	type caller struct {
+		Comm string
+		Odd  bool
+	}
+	byCaller, err := ktrap.ReadMap[caller, uint32](x, "byCaller")
+	must(t, err)
+	odd, even := uint32(0), uint32(0)
+	for k, n := range byCaller {
+		if k.Odd {
+			odd += n
+		} else {
+			even += n
+		}
+	}
+	if odd != calls/2 || even != calls/2+1 {
+		t.Errorf("%d odd and %d even masks, want %d and %d: %v", odd, even, calls/2, calls/2+1, byCaller)
+	}
+	left, err := ktrap.ReadVar[uint64](x, "left")
+	must(t, err)
+	if left != calls+1 {
+		t.Errorf("%d returns of %d", left, calls+1)
+	}
+	must(t, s.Close())
+	if _, err := ktrap.ReadVar[uint64](x, "left"); err == nil {
+		t.Error("a variable can be read after the session is closed")
+	}
+}
+
+func TestASourcesMistakeIsToldByRegister(t *testing.T) {
+	s := open(t)
+	for _, c := range []struct {
+		probe ktrap.Probe
+		want  string
+	}{
+		{ktrap.Probe{Symbol: "vfs_read", Pre: ktrap.Source("package trap\nfunc pre(fil *file) { emit(fil) }")}, "is not a parameter of vfs_read"},
+		{ktrap.Probe{Symbol: "vfs_read", Pre: ktrap.Source("package trap\nfunc ret() {}")}, "no pre handler"},
+		{ktrap.Probe{Symbol: "vfs_read", Pre: ktrap.File("nowhere.go")}, "no such file"},
+	} {
+		if _, err := s.Register(t.Context(), &c.probe); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+	}
+	h := ktrap.Source("package trap\nfunc pre(file *file) { emit(file) }")
+	_, err := s.Register(t.Context(), &ktrap.Probe{Symbol: "vfs_read", Pre: h}, &ktrap.Probe{Symbol: "vfs_llseek", Pre: h})
+	if err == nil || !strings.Contains(err.Error(), "takes parameters of vfs_read") {
+		t.Errorf("one handler at two functions: %v", err)
+	}
+}
