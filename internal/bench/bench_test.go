@@ -85,11 +85,11 @@ func TestKtrapsWorstRunIsHeldToItsTarget(t *testing.T) {
 		r    results
 		ok   bool
 	}{
-		{"within", &starts{{Runs: []startRun{fast, fast}}}, true},
-		{"one run too slow", &starts{{Runs: []startRun{fast, slow}}}, false},
-		{"one run too large", &starts{{Runs: []startRun{large, fast}}}, false},
-		{"only a peer is too slow", &starts{{Runs: []startRun{fast}}, {Runs: []startRun{slow}}}, true},
-		{"ktrap did not run", &starts{{Error: "no such symbol"}, {Runs: []startRun{fast}}}, false},
+		{"within", &starts{{Tool: "ktrap", Runs: []startRun{fast, fast}}}, true},
+		{"one run too slow", &starts{{Tool: "ktrap run", Runs: []startRun{fast, slow}}}, false},
+		{"one run too large", &starts{{Tool: "ktrap", Runs: []startRun{large, fast}}}, false},
+		{"only a peer is too slow", &starts{{Tool: "ktrap", Runs: []startRun{fast}}, {Tool: "bpftrace", Runs: []startRun{slow}}}, true},
+		{"ktrap did not run", &starts{{Tool: "ktrap", Error: "no such symbol"}, {Tool: "bpftrace", Runs: []startRun{fast}}}, false},
 		{"all accounted for", &bursts{{Runs: []burstRun{good}}}, true},
 		{"one hit unaccounted for", &bursts{{Runs: []burstRun{good, miscounted}}}, false},
 		{"too few delivered", &bursts{{Runs: []burstRun{good, few}}}, false},

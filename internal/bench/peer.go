@@ -14,6 +14,7 @@ type peer struct {
 	name string
 	args []string // nil: none, for comparison
 	says string   // on standard error when it is attached, if it does say so
+	file string   // what the file handlerFile has that it is given
 
 	// For tools that record:
 	prepare func() (undo func(), err error)

@@ -35,6 +35,11 @@ func attach(p peer, function string) (*tool, error) {
 	if t.folder, err = os.MkdirTemp("", "bench-"); err != nil {
 		return fail(err)
 	}
+	if p.file != "" {
+		if err := os.WriteFile(filepath.Join(t.folder, handlerFile), []byte(p.file), 0o600); err != nil {
+			return fail(err)
+		}
+	}
 	if err := t.start(p.args); err != nil {
 		return fail(err)
 	}
