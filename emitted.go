@@ -17,7 +17,7 @@ func (e *Event) Emitted() []Value {
 	}
 	values := make([]Value, len(r.Fields))
 	for i, f := range r.Fields {
-		values[i] = e.symbolised(value.OfField(f, e.record), f.Kind)
+		values[i] = e.Registration.session.named(value.OfField(f, e.record), f)
 	}
 	return values
 }
@@ -50,14 +50,22 @@ func (e *Event) sent() (object.Record, bool) {
 	return records[site], true
 }
 
-// symbolised gives the addresses of a kernel stack their names.
-func (e *Event) symbolised(v Value, kind object.FieldKind) Value {
-	if kind != object.Stack {
-		return v
-	}
-	for i := range v.Fields {
-		if name, ok := e.Registration.session.on.name(v.Fields[i].Bits); ok {
-			v.Fields[i].Kind, v.Fields[i].Text = value.Enum, name
+// named gives the addresses of a kernel stack, and places, their names.
+func (s *Session) named(v Value, f object.Field) Value {
+	switch f.Kind {
+	case object.Place:
+		if r := s.registration(uint32(v.Bits)); r != nil {
+			v.Kind, v.Text = value.Enum, r.name
+		}
+	case object.Stack:
+		for i := range v.Fields {
+			if name, ok := s.on.name(v.Fields[i].Bits); ok {
+				v.Fields[i].Kind, v.Fields[i].Text = value.Enum, name
+			}
+		}
+	case object.Struct:
+		for i := range v.Fields {
+			v.Fields[i] = s.named(v.Fields[i], f.Fields[i])
 		}
 	}
 	return v

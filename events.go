@@ -115,9 +115,13 @@ func (s *Session) deliver(batch iter.Seq[[]byte], yield func(*Event, error) bool
 	return true
 }
 
+// registration is the one of a number, nil if there is none yet.
 func (s *Session) registration(number uint32) *Registration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if int(number) >= len(s.regs) {
+		return nil
+	}
 	return s.regs[number]
 }
 

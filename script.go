@@ -146,6 +146,7 @@ func (x *Script) close() error {
 
 var mapTypes = map[object.MapKind]ebpf.MapType{
 	object.ArrayMap: ebpf.Array, object.HashMap: ebpf.Hash, object.PerCPUArray: ebpf.PerCPUArray, object.StackMap: ebpf.StackTrace,
+	object.PerCPUHash: ebpf.PerCPUHash,
 }
 
 // open makes the maps, unless they are.

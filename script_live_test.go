@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -103,7 +105,7 @@ func TestAScriptCountsSumsAndSends(t *testing.T) {
 	want := map[string]string{
 		"only":   fmt.Sprint(os.Getpid()),
 		"hits":   "1001",
-		"byMask": "[{18 335} {23 333} {63 333}]",
+		"byMask": "[{18 335 []} {23 333 []} {63 333 []}]",
 		"sizes":  "[0 0 0 0 0 668 333 0]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -173,5 +175,94 @@ func TestAScriptsMistakeIsToldAtItsPlace(t *testing.T) {
 	var mistakes *ktrap.SourceError
 	if _, err := s.Script(ktrap.HandlerFile{Name: "m.go", Text: []byte("package")}); !errors.As(err, &mistakes) {
 		t.Errorf("%T is no *SourceError", err)
+	}
+}
+
+// TestWhatAFullMapHasNoRoomForIsCountedExactly fills maps of 10,240 keys from two
+// threads.
+func TestWhatAFullMapHasNoRoomForIsCountedExactly(t *testing.T) {
+	const keys, each = 12000, 2
+	const text = `package trap
+
+var only uint32
+var (
+	calls map[uint64]uint64
+	bytes map[uint64]stat
+	sizes map[uint64]hist
+	at    map[point]uint64
+	all   stat
+)
+
+//ktrap:pre __x64_sys_umask
+func enter(regs *pt_regs) {
+	if pid() != only {
+		return
+	}
+	calls[regs.di]++
+	bytes[regs.di].add(regs.di)
+	sizes[regs.di].add(regs.di)
+	at[place()]++
+	all.add(regs.di)
+}
+`
+	f := ktrap.HandlerFile{Name: "full.go", Text: []byte(text), Set: map[string]string{"only": fmt.Sprint(os.Getpid())}}
+	_, tables, _ := run(t, f, func() {
+		var threads sync.WaitGroup
+		for range each {
+			threads.Go(func() {
+				runtime.LockOSThread()
+				for i := range keys {
+					unix.Syscall(unix.SYS_UMASK, uintptr(i), 0, 0)
+				}
+			})
+		}
+		threads.Wait()
+		unix.Umask(0o22)
+	})
+	const hits, sum = each*keys + 1, each*keys*(keys-1)/2 + 0o22
+	part := func(v ktrap.Value, name string) uint64 {
+		for _, f := range v.Fields {
+			if f.Name == name {
+				return f.Bits
+			}
+		}
+		return v.Bits
+	}
+	for _, table := range tables {
+		if len(table.Entries) < 2 {
+			continue
+		}
+		n, total, buckets := uint64(0), uint64(0), uint64(0)
+		if table.Other == nil || len(table.Entries) > 10240 {
+			t.Fatalf("%s has %d entries, and other %v", table.Name, len(table.Entries), table.Other)
+		}
+		for _, e := range append(table.Entries, *table.Other) {
+			n += part(e.Value, "count")
+			total += part(e.Value, "sum")
+			for _, b := range e.Buckets {
+				buckets += b
+			}
+		}
+		if n != hits {
+			t.Errorf("%s counts %d, want %d", table.Name, n, hits)
+		}
+		if table.Name == "bytes" && total != sum {
+			t.Errorf("the sum is %d, want %d", total, sum)
+		}
+		if table.Name == "sizes" && buckets != hits {
+			t.Errorf("the buckets hold %d, want %d", buckets, hits)
+		}
+	}
+	for _, table := range tables {
+		switch table.Name {
+		case "at":
+			if got, want := fmt.Sprint(table.Entries), fmt.Sprintf("[{__x64_sys_umask %d []}]", hits); got != want {
+				t.Errorf("at is %s, want %s", got, want)
+			}
+		case "all":
+			if got, want := table.Value.String(), fmt.Sprintf("{.count=%d, .sum=%d, .avg=%d, .min=0, .max=%d}", hits, sum, sum/hits, keys-1); got != want {
+				t.Errorf("all is %s, want %s", got, want)
+			}
+		}
 	}
 }

@@ -15,21 +15,40 @@ import (
 // Table is a package variable of a handler file, as it stands.
 type Table struct {
 	Name string `json:"name"`
-	// Value is the variable's, if it is no map and no histogram.
+	// Value is the variable's, if it is no map and no histogram; a stat's is a
+	// struct of count, sum, avg, min and max.
 	Value *Value `json:"value,omitempty"`
 	// Entries are a map's, the largest first.
 	Entries []Entry `json:"entries,omitempty"`
-	// Buckets are a histogram's: entry 0 counts zeros, entry n the values of n bits.
+	// Buckets are a histogram's: see Scale.
 	Buckets []uint64 `json:"buckets,omitempty"`
-	// Full tells that a map has as many entries as it can hold: what found no room
-	// is not in it.
+	// Scale says what Buckets count, of the table and of its entries; nil where
+	// there are none.
+	Scale *Scale `json:"scale,omitempty"`
+	// Other is what found no room in a map of counts, sums, stats or histograms,
+	// added up exactly; nil if everything did. Its key is missing.
+	Other *Entry `json:"other,omitempty"`
+	// Full tells that a map has as many entries as it can hold, and that what
+	// was written to others is not in it.
 	Full bool `json:"full,omitempty"`
 }
 
 // Entry is a map's key and its value.
 type Entry struct {
-	Key   Value `json:"key"`
-	Value Value `json:"value"`
+	Key     Value    `json:"key"`
+	Value   Value    `json:"value"` // of a histogram, how many values it counted
+	Buckets []uint64 `json:"buckets,omitempty"`
+}
+
+// Scale says what the buckets of a histogram count. Without a Step bucket n counts
+// the values of n bits, and the last, if it is Signed, those below zero. Else the
+// first counts what is below Least, the last what is not below Most, and those
+// between them Step values each.
+type Scale struct {
+	Signed bool  `json:"signed,omitempty"`
+	Least  int64 `json:"least,omitempty"`
+	Most   int64 `json:"most,omitempty"`
+	Step   int64 `json:"step,omitempty"`
 }
 
 // Tables returns the file's variables as they stand, in the order of the file,
@@ -49,23 +68,41 @@ func (x *Script) Tables() ([]Table, error) {
 
 func (x *Script) read(m object.Map) (tables []Table, err error) {
 	from := x.maps[m.Name]
-	switch {
-	case from == nil || m.Kind == object.StackMap:
+	if from == nil || m.Kind == object.StackMap || m.Hidden {
 		return nil, nil
-	case m.Name == object.Vars:
+	}
+	if m.Name == object.Vars {
 		tables, err = x.variables(m, from)
-	case m.Hist:
-		tables = []Table{{Name: m.Name}}
-		tables[0].Buckets, err = buckets(m, from)
-	default:
-		tables = []Table{{Name: m.Name}}
-		tables[0].Entries, err = x.entries(m, from)
-		tables[0].Full = len(tables[0].Entries) >= m.Entries
+	} else {
+		var t Table
+		t, err = x.readTable(m, from)
+		tables = []Table{t}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the map %s of %s: %w", m.Name, x.name, err)
 	}
 	return tables, nil
+}
+
+func (x *Script) readTable(m object.Map, from *ebpf.Map) (t Table, err error) {
+	t = Table{Name: m.Name}
+	if m.Shape == object.Hist {
+		t.Scale = &Scale{Signed: m.Signed, Least: m.Scale.Least, Most: m.Scale.Most, Step: m.Scale.Step}
+	}
+	switch {
+	case m.Kind == object.PerCPUArray && m.Shape == object.Hist:
+		t.Buckets, err = buckets(m, from)
+	case m.Kind == object.PerCPUArray:
+		t.Value = new(Value)
+		*t.Value, err = statOf(from, uint32(0))
+	default:
+		t.Entries, err = x.entries(m, from)
+		t.Full = m.Puts && len(t.Entries) >= m.Entries
+		if err == nil {
+			t.Other, err = x.other(m)
+		}
+	}
+	return t, err
 }
 
 func (x *Script) variables(m object.Map, from *ebpf.Map) (tables []Table, err error) {
@@ -93,20 +130,113 @@ func buckets(m object.Map, from *ebpf.Map) ([]uint64, error) {
 }
 
 func (x *Script) entries(m object.Map, from *ebpf.Map) (entries []Entry, err error) {
-	var key, data []byte
-	for all := from.Iterate(); ; {
-		if !all.Next(&key, &data) {
-			err = all.Err()
-			break
+	var key []byte
+	next, data := from.Iterate(), any(new([]byte))
+	if m.Shape == object.Stat {
+		data = new([]stat)
+	}
+	for next.Next(&key, data) {
+		e := Entry{Key: x.session.named(value.OfField(m.Key, key), m.Key)}
+		e.Key.Name = ""
+		switch data := data.(type) {
+		case *[]stat:
+			e.Value = merged(*data)
+		case *[]byte:
+			e.fill(m, *data)
 		}
-		e := Entry{Key: value.OfField(m.Key, key), Value: value.OfField(m.Value, data)}
-		e.Key.Name, e.Value.Name = "", ""
 		entries = append(entries, e)
 	}
+	by := compare
+	if m.Shape == object.Stat {
+		by = func(a, b Value) int { return cmp.Compare(sum(a), sum(b)) }
+	}
 	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(-compare(a.Value, b.Value), compare(a.Key, b.Key), cmp.Compare(a.Key.String(), b.Key.String()))
+		return cmp.Or(-by(a.Value, b.Value), compare(a.Key, b.Key), cmp.Compare(a.Key.String(), b.Key.String()))
 	})
-	return entries, err
+	return entries, next.Err()
+}
+
+// fill takes a value that all CPUs share.
+func (e *Entry) fill(m object.Map, data []byte) {
+	if m.Shape != object.Hist {
+		e.Value = value.OfField(m.Value, data)
+		e.Value.Name = ""
+		return
+	}
+	e.Value.Kind = value.Uint
+	for at := 0; at+8 <= len(data); at += 8 {
+		e.Buckets = append(e.Buckets, le.Uint64(data[at:]))
+		e.Value.Bits += e.Buckets[len(e.Buckets)-1]
+	}
+}
+
+// other is what found no room in a map, nil if there is nothing.
+func (x *Script) other(m object.Map) (*Entry, error) {
+	var e Entry
+	switch {
+	case m.Other != "":
+		v, err := statOf(x.maps[m.Other], uint32(0))
+		if err != nil || v.Fields[0].Bits == 0 {
+			return nil, err
+		}
+		e.Value = v
+	case m.Over != 0:
+		vars, err := x.maps[object.Vars].LookupBytes(uint32(0))
+		if err != nil {
+			return nil, err
+		}
+		if e.fill(m, vars[m.Over:][:m.ValueSize]); e.Value.Bits == 0 {
+			return nil, nil
+		}
+	default:
+		return nil, nil
+	}
+	return &e, nil
+}
+
+// stat is a CPU's part of one, as object.StatSize has it.
+type stat struct {
+	Count    uint64
+	Sum      int64
+	Up, Down uint64
+}
+
+func statOf(from *ebpf.Map, key any) (Value, error) {
+	var perCPU []stat
+	err := from.Lookup(key, &perCPU)
+	return merged(perCPU), err
+}
+
+// merged is a stat as a value: without any values it has a count only.
+func merged(perCPU []stat) Value {
+	var all stat
+	for _, s := range perCPU {
+		all.Count += s.Count
+		all.Sum += s.Sum
+		all.Up, all.Down = max(all.Up, s.Up), max(all.Down, s.Down)
+	}
+	v := Value{Kind: value.Struct, Fields: []Value{{Name: "count", Kind: value.Uint, Bits: all.Count}}}
+	if all.Count == 0 {
+		return v
+	}
+	for _, f := range []struct {
+		name string
+		is   int64
+	}{
+		{"sum", all.Sum}, {"avg", all.Sum / int64(all.Count)},
+		{"min", int64(^all.Down ^ 1<<63)}, {"max", int64(all.Up ^ 1<<63)},
+	} {
+		v.Fields = append(v.Fields, Value{Name: f.name, Kind: value.Int, Bits: uint64(f.is)})
+	}
+	return v
+}
+
+// sum is a stat's.
+func sum(v Value) int64 {
+	if len(v.Fields) > 1 {
+		return int64(v.Fields[1].Bits)
+	}
+	return 0
 }
 
 // compare orders numbers; what is none is equal.

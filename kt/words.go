@@ -56,10 +56,27 @@ type stack struct{ _ int64 }
 func kstack() stack
 func ustack() stack
 
-// A hist counts values by powers of two.
+// place is the probed place that was hit.
+func place() point
+
+// A point is a probed place; it is shown by its name.
+type point uint32
+
+// A hist counts values by powers of two, or by steps of one width.
 type hist struct{ _ [65]uint64 }
 
 // add counts v.
-func (h *hist) add(v any)
+func (h hist) add(v any)
+
+// linear counts v by steps from least up to most, which are constants as step is;
+// what is below and what is not below most is counted as such.
+func (h hist) linear(v any, least, most, step int)
+
+// A stat tells of values how many there were, their sum, the least and the
+// greatest. They are taken as int64.
+type stat struct{ _ [4]uint64 }
+
+// add takes v in.
+func (s stat) add(v any)
 
 type _ = unsafe.Pointer

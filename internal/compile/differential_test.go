@@ -225,7 +225,7 @@ func (p *goRun) runInInterp(u *compile.Unit, o *object.Handler) error {
 
 func interpMaps(u *compile.Unit) map[string]*interp.Map {
 	kinds := map[object.MapKind]interp.MapKind{
-		object.ArrayMap: interp.Array, object.HashMap: interp.Hash, object.PerCPUArray: interp.PerCPUArray, object.StackMap: interp.StackTrace,
+		object.ArrayMap: interp.Array, object.HashMap: interp.Hash, object.PerCPUArray: interp.PerCPUArray, object.StackMap: interp.StackTrace, object.PerCPUHash: interp.PerCPUHash,
 	}
 	maps := map[string]*interp.Map{}
 	for _, m := range u.Maps {

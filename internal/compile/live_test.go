@@ -63,6 +63,7 @@ func open(t testing.TB, u *Unit) map[string]*ebpf.Map {
 	}
 	kinds := map[object.MapKind]ebpf.MapType{
 		object.ArrayMap: ebpf.Array, object.HashMap: ebpf.Hash, object.PerCPUArray: ebpf.PerCPUArray, object.StackMap: ebpf.StackTrace,
+		object.PerCPUHash: ebpf.PerCPUHash,
 	}
 	specs := []*ebpf.MapSpec{
 		{Name: object.Ring, Type: ebpf.RingBuf, MaxEntries: 1 << 16},

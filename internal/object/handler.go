@@ -22,7 +22,46 @@ const (
 	HashMap
 	PerCPUArray
 	StackMap // stack traces by their id
+	PerCPUHash
 )
+
+// A Shape says what a map's values are made of.
+type Shape uint8
+
+// The shapes.
+const (
+	Plain Shape = iota // what Map.Value says
+	Hist               // counts of 8 bytes, one for each bucket: see Scale
+	Stat               // StatSize bytes
+)
+
+// Offsets of a stat's parts, and its size, bytes. The least and the greatest are
+// kept as the greatest of what is unsigned and begins as zero: Up is v with its
+// sign turned, Down its complement.
+const (
+	StatCount = 0
+	StatSum   = 8
+	StatUp    = 16
+	StatDown  = 24
+	StatSize  = 32
+	StatBias  = -1 << 63 // turns a sign
+)
+
+// Bits is how many buckets a histogram of powers of two has: bucket i counts the
+// values of i bits.
+const Bits = 65
+
+// Scale is that of a histogram. The zero Scale is that of powers of two; else the
+// first bucket is for what is below Least, the last for what is not below Most.
+type Scale struct{ Least, Most, Step int64 }
+
+// Buckets is how many buckets a histogram has.
+func (s Scale) Buckets() int {
+	if s.Step == 0 {
+		return Bits
+	}
+	return int((s.Most-s.Least+s.Step-1)/s.Step) + 2
+}
 
 // Map is a map that a handler file declares, or needs for what it says.
 type Map struct {
@@ -30,10 +69,18 @@ type Map struct {
 	Kind               MapKind
 	KeySize, ValueSize int
 	Entries            int
-	Hist               bool   // entry i counts values of i bits
+	Hidden             bool // no variable of the file
+	Shape              Shape
+	Scale              Scale
+	Signed             bool   // a histogram of powers of two: its last bucket is for what is below zero
 	Init               []byte // of the only entry
 	Key, Value         Field
 	Fields             []Field // of the only entry, for Vars
+	Puts               bool    // entries are written that a full map drops
+	// What found no room, added up: at Over in Vars if that is above 0, for a
+	// Stat in the map of the name Other.
+	Over  int
+	Other string
 }
 
 // FieldKind says how bytes are to be read.
@@ -51,6 +98,7 @@ const (
 	Stack     // s64 size or error, then addresses
 	UserStack // the same of the process
 	StackID   // s64: the key of a StackMap, or an error
+	Place     // u32: a point's number in its session
 )
 
 // Field is a typed part of a record, key or value.

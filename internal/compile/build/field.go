@@ -9,8 +9,12 @@ import (
 // field describes a value of a type for whoever reads it.
 func (s *Shared) field(name string, t types.Type, at, size int) object.Field {
 	f := object.Field{Name: name, Offset: at, Size: size}
-	if s.isWord(t, "stack") {
+	switch {
+	case s.isWord(t, "stack"):
 		f.Kind = object.StackID
+		return f
+	case s.isWord(t, "point"):
+		f.Kind = object.Place
 		return f
 	}
 	switch u := t.Underlying().(type) {

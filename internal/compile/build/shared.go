@@ -22,14 +22,15 @@ type Shared struct {
 	maps     map[*types.Var]*table
 	layouts  map[*types.Struct]*layout
 	assigned map[*types.Var][]ast.Expr
+	zeros    int // bytes of the largest aggregate, which begins as zeros
+	zerosAt  int // in the variables' map
 }
 
 // A table is a map or histogram of the file.
 type table struct {
 	index    int32
-	key, val types.Type
+	key, val types.Type // no key: it is a hist or stat of its own
 	keySize  int
-	hist     bool
 }
 
 // varsMap is the index of the map that holds the file's variables, if it has any.
@@ -41,6 +42,12 @@ func Share(f *front.File) *Shared {
 	s.Maps = []object.Map{{Name: object.Vars, Kind: object.ArrayMap, KeySize: 4, Entries: 1}}
 	for _, g := range f.Globals {
 		s.global(g)
+	}
+	for i := range s.Maps {
+		s.overflow(i)
+	}
+	if s.zeros > 0 {
+		s.zerosAt = s.hidden(s.zeros)
 	}
 	vars := &s.Maps[varsMap]
 	if vars.ValueSize = (len(vars.Init) + 7) &^ 7; vars.ValueSize == 0 {
@@ -65,9 +72,7 @@ func (s *Shared) global(g *front.Global) {
 		s.table(g, t)
 		return
 	case *types.Struct:
-		if s.isWord(g.Obj.Type(), "hist") {
-			s.maps[g.Obj] = &table{index: int32(len(s.Maps)), hist: true}
-			s.Maps = append(s.Maps, object.Map{Name: name, Kind: object.PerCPUArray, KeySize: 4, ValueSize: 8, Entries: 65, Hist: true})
+		if s.single(g) {
 			return
 		}
 	}
@@ -116,7 +121,10 @@ func word(v constant.Value) int64 {
 func (s *Shared) table(g *front.Global, t *types.Map) {
 	m := object.Map{Name: g.Obj.Name(), Kind: object.HashMap, Entries: entries}
 	m.KeySize, _ = s.size(t.Key(), s.keyBound(g))
-	m.ValueSize, _ = s.size(t.Elem(), 0)
+	if !s.aggregate(&m, g, t.Elem()) {
+		m.ValueSize, _ = s.size(t.Elem(), 0)
+		m.Value = s.field("value", t.Elem(), 0, m.ValueSize)
+	}
 	switch {
 	case m.KeySize == 0 || m.KeySize > maxKey/2:
 		s.Fail(g.Spec, diag.KeySize, "a key of type "+s.TypeString(t.Key())+" can't be that of a map", "at most 256 bytes: integers, strings, and structs and arrays of them")
@@ -129,7 +137,6 @@ func (s *Shared) table(g *front.Global, t *types.Map) {
 		s.Fail(g.Spec, diag.GlobalInit, "a map begins empty", "")
 	}
 	m.Key = s.field("key", t.Key(), 0, m.KeySize)
-	m.Value = s.field("value", t.Elem(), 0, m.ValueSize)
 	s.maps[g.Obj] = &table{index: int32(len(s.Maps)), key: t.Key(), val: t.Elem(), keySize: m.KeySize}
 	s.Maps = append(s.Maps, m)
 }
@@ -153,8 +160,11 @@ type layout struct {
 // size returns a type's size and alignment as a value of our own; 0 for a type
 // that can't be one. bound is the size of a string, 0 for the usual.
 func (s *Shared) size(t types.Type, bound int) (size, align int) {
-	if s.isWord(t, "stack") {
+	switch {
+	case s.isWord(t, "stack"):
 		return 8, 8
+	case s.isWord(t, "hist"), s.isWord(t, "stat"):
+		return 0, 1 // a variable of the file or a map's value, and no part of another
 	}
 	switch u := t.Underlying().(type) {
 	case *types.Basic:

@@ -73,8 +73,11 @@ func (b *builder) lookUp(t *table, key ir.Operand, missing *ir.Block) ir.Operand
 // lookUpOr is m[k] as a value: zero where there is none.
 func (b *builder) lookUpOr(e *ast.IndexExpr) place {
 	t := b.table(e.X)
-	if t == nil || t.hist {
+	if t == nil {
 		b.fail(e, diag.MapUse, "", "only maps that are variables of the file are indexed")
+		return place{space: inReg, typ: b.typeOf(e), reg: b.reg()}
+	}
+	if b.refusedRead(e, t) {
 		return place{space: inReg, typ: b.typeOf(e), reg: b.reg()}
 	}
 	value, _ := b.entry(t, b.key(t, e.Index))
@@ -109,6 +112,9 @@ func (b *builder) entry(t *table, key ir.Operand) (value place, found ir.Operand
 
 // commaOk writes v, ok := m[k].
 func (b *builder) commaOk(lhs []ast.Expr, t *table, key ast.Expr) {
+	if b.refusedRead(key, t) {
+		return
+	}
 	value, found := b.entry(t, b.key(t, key))
 	b.assignValue(lhs[0], value)
 	b.assignValue(lhs[1], place{space: inReg, typ: types.Typ[types.Bool], reg: found.Reg})
@@ -138,7 +144,10 @@ func (b *builder) putValue(t *table, key ast.Expr, v place) {
 }
 
 // set is BPF_MAP_UPDATE_ELEM of an entry, new or not.
-func (b *builder) set(t *table, key, value ir.Operand) { b.insert(t, key, value, 0) }
+func (b *builder) set(t *table, key, value ir.Operand) {
+	b.Maps[t.index].Puts = true
+	b.insert(t, key, value, 0)
+}
 
 // cell puts a scalar where a helper can take its address.
 func (b *builder) cell(t *table, x ir.Operand) ir.Operand {
@@ -172,12 +181,13 @@ func (b *builder) updateEntry(lhs ast.Expr, t *table, key ast.Expr, op token.Tok
 	}
 	old, _ := b.entry(t, k)
 	x := b.combine(op, n, ir.R(old.reg), y, rhs)
-	b.insert(t, k, b.cell(t, x), 0)
+	b.set(t, k, b.cell(t, x))
 }
 
+// sum adds y to an entry, or to what found no room.
 func (b *builder) sum(t *table, n number, key, y ir.Operand) {
 	entry := b.reg()
-	add, insert, again, done := b.newBlock(), b.newBlock(), b.newBlock(), b.newBlock()
+	add, insert, again, over, done := b.newBlock(), b.newBlock(), b.newBlock(), b.newBlock(), b.newBlock()
 	look := func(missing *ir.Block) {
 		b.move(entry, b.call(int32(asm.FnMapLookupElem), false, mapRef(t), key))
 		b.branch(ir.Ne, true, ir.R(entry), ir.C(0), add, missing)
@@ -190,8 +200,18 @@ func (b *builder) sum(t *table, n number, key, y ir.Operand) {
 	r := b.insert(t, key, b.cell(t, y), noExist)
 	b.branch(ir.Eq, true, r, ir.C(0), done, again)
 	b.start(again)
-	look(done)
+	look(over)
+	b.start(over)
+	b.move(entry, b.varsAt(b.Maps[t.index].Over))
+	b.jump(add)
 	b.start(done)
+}
+
+// varsAt is the address of a variable of ours.
+func (b *builder) varsAt(offset int) ir.Operand {
+	dst := b.reg()
+	b.add(ir.Ins{Op: ir.Vars, Dst: dst, Off: int32(offset)})
+	return ir.R(dst)
 }
 
 // remove writes delete(m, k).
@@ -202,44 +222,4 @@ func (b *builder) remove(e *ast.CallExpr) {
 		return
 	}
 	b.call(int32(asm.FnMapDeleteElem), false, mapRef(t), b.key(t, e.Args[1]))
-}
-
-// method is a call of x.f: only histograms have one.
-func (b *builder) method(e *ast.CallExpr, sel *ast.SelectorExpr) bool {
-	t := b.table(sel.X)
-	if t == nil || !t.hist || sel.Sel.Name != "add" {
-		b.fail(e.Fun, diag.Method, "", "%s can't be called in a handler", sel.Sel.Name)
-		return false
-	}
-	n, ok := scalar(b.typeOf(e.Args[0]))
-	if !ok {
-		b.fail(e.Args[0], diag.Argument, "", "a histogram counts integers")
-		return false
-	}
-	b.bucket(t, b.convert(b.expr(e.Args[0]), n, word64))
-	return true
-}
-
-// bucket counts x by its number of bits, which a search by halves finds.
-func (b *builder) bucket(t *table, x ir.Operand) {
-	bits, rest := b.reg(), b.reg()
-	b.move(bits, ir.C(0))
-	b.move(rest, x)
-	for _, half := range []int64{32, 16, 8, 4, 2, 1} {
-		upper, next := b.newBlock(), b.newBlock()
-		b.branch(ir.Ge, true, ir.R(rest), ir.C(1<<half), upper, next)
-		b.start(upper)
-		b.add(ir.Ins{Op: ir.Add, Wide: true, Dst: bits, A: ir.R(bits), B: ir.C(half)})
-		b.add(ir.Ins{Op: ir.Shr, Wide: true, Dst: rest, A: ir.R(rest), B: ir.C(half)})
-		b.jump(next)
-		b.start(next)
-	}
-	b.add(ir.Ins{Op: ir.Add, Wide: true, Dst: bits, A: ir.R(bits), B: ir.R(rest)})
-	key := b.temp(8)
-	b.store(key, 0, 4, ir.R(bits))
-	done := b.newBlock()
-	slot := b.lookUp(t, key, done)
-	b.add(ir.Ins{Op: ir.Atomic, A: slot, B: ir.C(1), Size: 8})
-	b.jump(done)
-	b.start(done)
 }

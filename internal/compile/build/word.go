@@ -43,6 +43,10 @@ func (b *builder) builtin(e *ast.CallExpr, w string) ir.Operand {
 		x := b.call(int32(asm.FnGetCurrentTask), true)
 		b.f.Regs[x.Reg].Struct = b.pointee(b.typeOf(e))
 		return x
+	case "place":
+		dst := b.reg()
+		b.add(ir.Ins{Op: ir.Point, Dst: dst})
+		return b.op(ir.Mov, false, ir.R(dst), ir.Operand{})
 	case "arg":
 		return b.argument(e)
 	case "retval":

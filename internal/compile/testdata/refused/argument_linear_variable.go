@@ -1,0 +1,8 @@
+package trap
+
+var all hist
+
+//ktrap:pre vfs_read
+func read(count uint64) {
+	all.linear(count, 0, int(count), 1) // want argument at 23
+}
