@@ -4,6 +4,8 @@ package ktrap_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -101,4 +103,50 @@ func TestASourcesMistakeIsToldByRegister(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "takes parameters of vfs_read") {
 		t.Errorf("one handler at two functions: %v", err)
 	}
+}
+
+func TestAModulesFunctionHasItsOwnTypesInAHandler(t *testing.T) {
+	const text = `package trap
+
+var layers map[uint32]uint32
+
+//ktrap:pre ovl_lookup
+func look(dentry *dentry, flags uint32) {
+	layers[cast[ovl_fs](dentry.d_sb.s_fs_info).numlayer]++
+}
+`
+	if _, err := os.Stat("/sys/kernel/btf/overlay"); err != nil {
+		_, err := open(t).Script(ktrap.HandlerFile{Name: "look.go", Text: []byte(text)})
+		if err == nil || !strings.Contains(err.Error(), "ovl_fs is not declared") {
+			t.Errorf("without the module's types: %v", err)
+		}
+		return
+	}
+	const files = 20
+	dir := overlay(t)
+	_, tables, _ := run(t, ktrap.HandlerFile{Name: "look.go", Text: []byte(text)}, func() {
+		for i := range files {
+			os.Stat(fmt.Sprint(dir, "/", i))
+		}
+	})
+	if len(tables) != 1 || len(tables[0].Entries) != 1 {
+		t.Fatalf("got %+v", tables)
+	}
+	if e := tables[0].Entries[0]; e.Key.Bits != 3 || e.Value.Bits < files {
+		t.Errorf("%v look-ups in %v layers, want %d in 3", e.Value, e.Key, files)
+	}
+}
+
+// overlay mounts two folders over each other, under a third that is written to.
+func overlay(t *testing.T) string {
+	root := t.TempDir()
+	must(t, unix.Mount("none", root, "tmpfs", 0, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(root, unix.MNT_DETACH)) })
+	for _, name := range []string{"a", "b", "upper", "work", "all"} {
+		must(t, os.Mkdir(root+"/"+name, 0o700))
+	}
+	options := strings.ReplaceAll("lowerdir=@a:@b,upperdir=@upper,workdir=@work", "@", root+"/")
+	must(t, unix.Mount("none", root+"/all", "overlay", 0, options))
+	t.Cleanup(func() { must(t, unix.Unmount(root+"/all", 0)) })
+	return root + "/all"
 }

@@ -62,8 +62,7 @@ func (s *Session) script(f HandlerFile) (*Script, error) {
 	if why := s.kernel.Programs(); why != nil {
 		return nil, fmt.Errorf("%s: a handler runs in the kernel as a program, and none can: %w", f.Name, why)
 	}
-	spec, _ := s.on.spec("") // what the handler then lacks is told at its line
-	unit, errs := compile.Check(compile.Source{Name: f.Name, Text: f.Text}, compile.Env{Arch: s.arch, BTF: spec, Place: f.Place})
+	unit, errs := compile.Check(compile.Source{Name: f.Name, Text: f.Text}, s.on.env(s.arch, f))
 	if errs != nil {
 		return nil, &SourceError{errs, f.Text}
 	}

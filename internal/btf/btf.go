@@ -85,6 +85,12 @@ func Parse(data []byte, base *Spec) (*Spec, error) {
 // ids can be used.
 func (s *Spec) Err() error { return s.err }
 
+// Base is the BTF that s continues, the kernel's; nil if s continues none.
+func (s *Spec) Base() *Spec { return s.base }
+
+// First is the first of its own types; those below are its base's.
+func (s *Spec) First() ID { return s.first }
+
 // sections cuts data by its header and returns the layout.
 func (s *Spec) sections(data []byte) (layout []byte, err error) {
 	if len(data) < shortHead {

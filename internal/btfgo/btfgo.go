@@ -73,17 +73,22 @@ func (t *Types) Declare(name string) {
 		}
 		return
 	}
-	if v, ok := t.spec.Enumerator(name); ok {
-		t.pkg.Scope().Insert(types.NewConst(token.NoPos, t.pkg, name, types.Typ[types.UntypedInt], constant.MakeInt64(v)))
+	for spec := t.spec; spec != nil; spec = spec.Base() {
+		if v, ok := spec.Enumerator(name); ok {
+			t.pkg.Scope().Insert(types.NewConst(token.NoPos, t.pkg, name, types.Typ[types.UntypedInt], constant.MakeInt64(v)))
+			return
+		}
 	}
 }
 
 // lookUp finds a type by its name in a source: of several, the first that is
-// described.
+// described, a module's own before the kernel's.
 func (t *Types) lookUp(name string) (btf.ID, bool) {
 	for _, kinds := range [][]btf.Kind{{btf.Struct, btf.Union}, {btf.Typedef, btf.Enum, btf.Enum64}} {
-		if ids := t.spec.Types(plain(name), kinds...); len(ids) > 0 {
-			return ids[0], true
+		for spec := t.spec; spec != nil; spec = spec.Base() {
+			if ids := spec.Types(plain(name), kinds...); len(ids) > 0 {
+				return ids[0], true
+			}
 		}
 	}
 	return 0, false

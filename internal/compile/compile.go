@@ -167,6 +167,9 @@ func (h *Handler) EmitWatched(t Target, watch func(pass, text string)) (*object.
 	if t.Arch == nil {
 		t.Arch = h.unit.file.Env.Arch
 	}
+	if spec := h.unit.file.Env.BTF; spec != nil && spec.Base() != nil {
+		t.Module = spec.First()
+	}
 	s := &state{f: h.ir.Clone(), target: t, args: h.args, watch: watch}
 	s.tell("checked")
 	run(late, s)

@@ -29,6 +29,7 @@ type Target struct {
 	Copy    bool   // a trampoline's arguments that point to no struct are read by a helper
 	Bare    bool   // nothing is counted
 	Cast    btf.ID // of the function bpf_rdonly_cast, 0 if the kernel has none
+	Module  btf.ID // the first type that is a module's, which Cast does not know; 0 if none is
 	TaskBTF bool   // bpf_get_current_task_btf is there
 }
 

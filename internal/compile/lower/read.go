@@ -29,7 +29,11 @@ func (l *lowering) structOf(o ir.Operand) uint32 {
 	if o.Kind != ir.Value {
 		return 0
 	}
-	return uint32(l.f.Regs[o.Reg].Struct)
+	id := uint32(l.f.Regs[o.Reg].Struct)
+	if l.t.Module != 0 && id >= uint32(l.t.Module) {
+		return 0
+	}
+	return id
 }
 
 // probe reads by a helper, which gives zero for what it can't read.
