@@ -42,7 +42,7 @@ func (e *Event) sent() (object.Record, bool) {
 	if h == nil || h.script == nil || len(e.record) < object.SiteOffset+object.SiteSize {
 		return object.Record{}, false
 	}
-	records := h.script.script.unit.Records
+	records := h.script.unit.Records
 	site := le.Uint64(e.record[object.SiteOffset:])
 	if site >= uint64(len(records)) {
 		return object.Record{}, false

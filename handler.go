@@ -143,18 +143,18 @@ func (x *Script) function(name string, p *Probe) (*Handler, error) {
 		switch {
 		case string(h.Kind) != kind || name != "" && h.Name != name:
 		case found != nil:
-			return nil, fmt.Errorf("%s: %s has several %s handlers, %s and %s: choose by Function", p.Place(), x.name, kind, found.Name, h.Name)
+			return nil, fmt.Errorf("%s: %s has several %s handlers, %s and %s: choose by Function", p.Place(), x.file.Name, kind, found.Name, h.Name)
 		default:
 			found = h
 		}
 	}
 	switch {
 	case found == nil && name != "":
-		return nil, fmt.Errorf("%s: %s has no %s handler %s", p.Place(), x.name, kind, name)
+		return nil, fmt.Errorf("%s: %s has no %s handler %s", p.Place(), x.file.Name, kind, name)
 	case found == nil:
-		return nil, fmt.Errorf("%s: %s has no %s handler", p.Place(), x.name, kind)
+		return nil, fmt.Errorf("%s: %s has no %s handler", p.Place(), x.file.Name, kind)
 	case found.Needs.Args && found.Place != p.enters():
-		return nil, fmt.Errorf("%s: the handler %s of %s takes parameters of %s; give this place a handler of its own", p.Place(), found.Name, x.name, found.Place)
+		return nil, fmt.Errorf("%s: the handler %s of %s takes parameters of %s; give this place a handler of its own", p.Place(), found.Name, x.file.Name, found.Place)
 	}
-	return x.handler(found), nil
+	return x.handler(x.unit, found), nil
 }

@@ -150,3 +150,68 @@ func overlay(t *testing.T) string {
 	t.Cleanup(func() { must(t, unix.Unmount(root+"/all", 0)) })
 	return root + "/all"
 }
+
+func TestAScriptIsChangedWhileItRuns(t *testing.T) {
+	const text = `package trap
+
+var (
+	least uint64
+	hits  uint64
+)
+
+func pre(regs *pt_regs) {
+	if regs.di >= least {
+		hits++
+	}
+}
+`
+	const calls = 100
+	s := open(t)
+	x, err := s.Script(ktrap.HandlerFile{Name: "change.go", Text: []byte(text), Place: "__x64_sys_umask", Set: map[string]string{"least": "1000"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, x.Run(t.Context()))
+	hits := func() uint64 {
+		n, err := ktrap.ReadVar[uint64](x, "hits")
+		must(t, err)
+		return n
+	}
+	call := func(do func(int)) uint64 {
+		before := hits()
+		for range calls {
+			do(0o22)
+		}
+		return hits() - before
+	}
+	umask := func(m int) { unix.Umask(m) }
+	getpgid := func(m int) { unix.Getpgid(m) }
+	for _, c := range []struct {
+		change func() error
+		do     func(int)
+		want   uint64
+	}{
+		{func() error { return nil }, umask, 0},
+		{func() error { return x.Set("least", "0x12") }, umask, calls},
+		{func() error { return x.Move(t.Context(), "__x64_sys_getpgid") }, umask, 0},
+		{func() error { return nil }, getpgid, calls},
+	} {
+		must(t, c.change())
+		if got := call(c.do); got != c.want {
+			t.Errorf("%d of %d hits, want %d", got, calls, c.want)
+		}
+	}
+	for change, want := range map[string]error{
+		"did you mean least":  x.Set("leest", "1"),
+		"a number of 64 bits": x.Set("least", "many"),
+		"nowhere_at_all":      x.Move(t.Context(), "nowhere_at_all"),
+		"column":              x.Move(t.Context(), "+"),
+	} {
+		if want == nil || !strings.Contains(want.Error(), change) {
+			t.Errorf("got %v, want %q", want, change)
+		}
+	}
+	if got := call(getpgid); got != calls {
+		t.Errorf("%d hits after changes that failed, want %d", got, calls)
+	}
+}

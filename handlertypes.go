@@ -48,6 +48,21 @@ func (k *Kernel) functionAt(at string) (symbols.Symbol, bool) {
 	return sym, err == nil
 }
 
+// missing is why the first of a file's functions is not there: without it, its
+// parameters are not known either.
+func (k *Kernel) missing(f HandlerFile) error {
+	for _, at := range append(placesIn(f.Text), f.Place) {
+		p, err := place.Parse(at)
+		if err != nil || p.Symbol == "" || p.Glob {
+			continue
+		}
+		if _, _, err := k.find(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 var directive = regexp.MustCompile(`(?m)^//ktrap:[a-z]+[ \t]+(\S+)`)
 
 // placesIn are the places that a handler file names.

@@ -38,7 +38,7 @@ func ReadVar[V any](x *Script, name string) (v V, err error) {
 		return v, err
 	}
 	if t.Value == nil {
-		return v, fmt.Errorf("read %s of %s: it is no plain variable; see Tables", name, x.name)
+		return v, fmt.Errorf("read %s of %s: it is no plain variable; see Tables", name, x.file.Name)
 	}
 	if err := assign(reflect.ValueOf(&v).Elem(), *t.Value); err != nil {
 		return v, fmt.Errorf("read the variable %s: %w", name, err)
@@ -58,7 +58,7 @@ func (x *Script) table(name string) (Table, error) {
 		}
 		known = append(known, t.Name)
 	}
-	return Table{}, fmt.Errorf("%s has no variable %s; there are: %s", x.name, name, strings.Join(known, ", "))
+	return Table{}, fmt.Errorf("%s has no variable %s; there are: %s", x.file.Name, name, strings.Join(known, ", "))
 }
 
 // assign gives a value to a variable of Go.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
+	"slices"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"ktrap/internal/attach"
 	"ktrap/internal/capture"
@@ -30,10 +33,9 @@ type HandlerFile struct {
 // Script is a handler file that runs: its probes, and the maps that they share.
 type Script struct {
 	session *Session
-	name    string
+	file    HandlerFile
 	unit    *compile.Unit
 	maps    map[string]*ebpf.Map
-	text    []byte
 	made    map[*compile.Handler]*Handler
 	probes  []*Probe
 	regs    []*Registration
@@ -48,7 +50,8 @@ func (s *Session) Script(f HandlerFile) (*Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	return x, x.place()
+	x.probes, err = x.place(x.unit, func(*compile.Handler) bool { return true })
+	return x, err
 }
 
 func (s *Session) script(f HandlerFile) (*Script, error) {
@@ -62,11 +65,11 @@ func (s *Session) script(f HandlerFile) (*Script, error) {
 	if why := s.kernel.Programs(); why != nil {
 		return nil, fmt.Errorf("%s: a handler runs in the kernel as a program, and none can: %w", f.Name, why)
 	}
-	unit, errs := compile.Check(compile.Source{Name: f.Name, Text: f.Text}, s.on.env(s.arch, f))
-	if errs != nil {
-		return nil, &SourceError{errs, f.Text}
+	unit, err := s.check(f)
+	if err != nil {
+		return nil, err
 	}
-	x := &Script{session: s, name: f.Name, text: f.Text, unit: unit, made: map[*compile.Handler]*Handler{}}
+	x := &Script{session: s, file: f, unit: unit, made: map[*compile.Handler]*Handler{}}
 	if err := x.set(f.Set); err != nil {
 		return nil, err
 	}
@@ -74,40 +77,54 @@ func (s *Session) script(f HandlerFile) (*Script, error) {
 	return x, nil
 }
 
+func (s *Session) check(f HandlerFile) (*compile.Unit, error) {
+	unit, errs := compile.Check(compile.Source{Name: f.Name, Text: f.Text}, s.on.env(s.arch, f))
+	if errs == nil {
+		return unit, nil
+	}
+	if err := s.on.missing(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return nil, &SourceError{errs, f.Text}
+}
+
 // handler is h as a probe has it: one for all probes that call it, so that one
 // program may serve them.
-func (x *Script) handler(h *compile.Handler) *Handler {
+func (x *Script) handler(unit *compile.Unit, h *compile.Handler) *Handler {
 	if x.made[h] == nil {
-		x.made[h] = &Handler{name: h.Name, script: &compiled{script: x, handler: h}}
+		x.made[h] = &Handler{name: h.Name, script: &compiled{script: x, unit: unit, handler: h}}
 	}
 	return x.made[h]
 }
 
-// place makes the probes that the file's handlers ask for.
-func (x *Script) place() error {
-	for _, h := range x.unit.Handlers {
+// place makes the probes that some of the file's handlers ask for.
+func (x *Script) place(unit *compile.Unit, which func(*compile.Handler) bool) (all []*Probe, err error) {
+	for _, h := range unit.Handlers {
+		if !which(h) {
+			continue
+		}
 		if h.Place == "" {
-			return fmt.Errorf("%s: the handler %s names no place: write //ktrap:%s PLACE above it, or give a place on the command line", x.name, h.Name, h.Kind)
+			return nil, fmt.Errorf("%s: the handler %s names no place: write //ktrap:%s PLACE above it, or give a place on the command line", x.file.Name, h.Name, h.Kind)
 		}
 		like := Probe{}
 		switch h.Kind {
 		case "pre":
-			like.Pre = x.handler(h)
+			like.Pre = x.handler(unit, h)
 		case "ret":
-			like.Ret = x.handler(h)
+			like.Ret = x.handler(unit, h)
 		default:
-			return fmt.Errorf("%s: the handler %s: %s handlers can be compiled and can't be attached yet", x.name, h.Name, h.Kind)
+			return nil, fmt.Errorf("%s: the handler %s: %s handlers can be compiled and can't be attached yet", x.file.Name, h.Name, h.Kind)
 		}
 		probes, err := x.session.Probes(h.Place, like)
 		if err != nil {
-			return fmt.Errorf("%s: the handler %s: %w", x.name, h.Name, err)
+			return nil, fmt.Errorf("%s: the handler %s: %w", x.file.Name, h.Name, err)
 		}
 		for _, p := range probes {
 			p.Return = h.Kind == "ret"
 		}
-		x.probes = append(x.probes, probes...)
+		all = append(all, probes...)
 	}
-	return nil
+	return all, nil
 }
 
 // Plan is what Run would do, found out without loading or arming anything.
@@ -120,6 +137,61 @@ func (x *Script) Plan(ctx context.Context) (*Plan, error) {
 func (x *Script) Run(ctx context.Context) (err error) {
 	x.regs, err = x.session.Register(ctx, x.probes...)
 	return err
+}
+
+// Move lets the handlers that the file names no place for run at another place
+// than before, with the same variables. Until they are armed there, those at the
+// old place run on; if they can't be, for good.
+func (x *Script) Move(ctx context.Context, at string) error {
+	if err := CheckPlace(at); err != nil {
+		return err
+	}
+	moved := func(h *compile.Handler) bool { return h.Given }
+	if !slices.ContainsFunc(x.unit.Handlers, moved) {
+		return fmt.Errorf("move %s to %s: it names the places of all its handlers", x.file.Name, at)
+	}
+	f := x.file
+	f.Place = at
+	x.session.mu.Lock()
+	unit, err := x.session.check(f)
+	x.session.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if !sameMaps(unit, x.unit) {
+		return fmt.Errorf("move %s to %s: its variables would have other types there", x.file.Name, at)
+	}
+	probes, err := x.place(unit, moved)
+	if err != nil {
+		return err
+	}
+	regs, err := x.session.Register(ctx, probes...)
+	if err != nil {
+		return err
+	}
+	x.file, x.unit = f, unit
+	return x.leave(regs)
+}
+
+// leave unregisters what was moved, in favour of regs.
+func (x *Script) leave(regs []*Registration) error {
+	var errs []error
+	for _, r := range x.regs {
+		if r.handler().script.handler.Given {
+			errs = append(errs, r.Unregister())
+		} else {
+			regs = append(regs, r)
+		}
+	}
+	x.regs = regs
+	return errors.Join(errs...)
+}
+
+func sameMaps(a, b *compile.Unit) bool {
+	return slices.EqualFunc(a.Maps, b.Maps, func(a, b object.Map) bool {
+		a.Init, b.Init = nil, nil
+		return reflect.DeepEqual(a, b)
+	})
 }
 
 // Registrations are the probes that run.
@@ -159,12 +231,15 @@ func (x *Script) open() error {
 			Name: m.Name, Type: mapTypes[m.Kind],
 			KeySize: uint32(m.KeySize), ValueSize: uint32(m.ValueSize), MaxEntries: uint32(m.Entries),
 		}
+		if m.Name == object.Vars {
+			spec.Flags = unix.BPF_F_MMAPABLE // for Set (5.5)
+		}
 		if m.Init != nil {
 			spec.Contents = []ebpf.MapKV{{Key: uint32(0), Value: m.Init}}
 		}
 		opened, err := attach.NewMap(spec)
 		if err != nil {
-			return errors.Join(fmt.Errorf("make the map %s of %s: %w", m.Name, x.name, err), x.close())
+			return errors.Join(fmt.Errorf("make the map %s of %s: %w", m.Name, x.file.Name, err), x.close())
 		}
 		x.maps[m.Name] = opened
 	}
@@ -174,6 +249,7 @@ func (x *Script) open() error {
 // compiled is a handler of a script.
 type compiled struct {
 	script  *Script
+	unit    *compile.Unit
 	handler *compile.Handler
 }
 
@@ -205,7 +281,7 @@ func (c *compiled) attached() *attach.Script {
 		}
 		h, err := c.handler.Emit(target)
 		if err != nil {
-			return object.Program{}, fmt.Errorf("compile %s of %s: %w", c.handler.Name, c.script.name, err)
+			return object.Program{}, fmt.Errorf("compile %s of %s: %w", c.handler.Name, c.script.file.Name, err)
 		}
 		c.script.session.loading = loading{c.script, h}
 		return h.Program, nil
@@ -236,7 +312,7 @@ func (l loading) explain(err error) error {
 		return err
 	}
 	mistake := verifier.Explain(refused.Log, l.program.Insns, l.program.Lines)
-	return &SourceError{diag.List{mistake}, l.script.text}
+	return &SourceError{diag.List{mistake}, l.script.file.Text}
 }
 
 // openMaps makes the maps of the handlers of p.

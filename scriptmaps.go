@@ -55,7 +55,7 @@ type Scale struct {
 // until the session closes.
 func (x *Script) Tables() ([]Table, error) {
 	if x.maps == nil {
-		return nil, fmt.Errorf("read the variables of %s: it does not run, or its session is closed", x.name)
+		return nil, fmt.Errorf("read the variables of %s: it does not run, or its session is closed", x.file.Name)
 	}
 	var tables []Table
 	var errs []error
@@ -79,7 +79,7 @@ func (x *Script) read(m object.Map) (tables []Table, err error) {
 		tables = []Table{t}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the map %s of %s: %w", m.Name, x.name, err)
+		return nil, fmt.Errorf("read the map %s of %s: %w", m.Name, x.file.Name, err)
 	}
 	return tables, nil
 }

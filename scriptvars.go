@@ -8,21 +8,43 @@ import (
 	"strconv"
 	"strings"
 
+	"ktrap/internal/diag"
 	"ktrap/internal/object"
 )
 
-// set gives package variables another value to begin with.
-func (x *Script) set(values map[string]string) error {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		vars, field, err := x.variable(name)
-		if err != nil {
-			return err
-		}
+// Set gives a package variable another value, written as Go does: to begin with,
+// or at once if the file runs. It writes that variable only; what handlers count
+// meanwhile in others stays.
+func (x *Script) Set(name, text string) error {
+	vars, field, err := x.variable(name)
+	if err != nil {
+		return err
+	}
+	data := make([]byte, field.Size)
+	if err := setField(data, field.Kind, text); err != nil {
+		return fmt.Errorf("set %s of %s to %q: %w", name, x.file.Name, text, err)
+	}
+	if x.maps == nil {
 		if vars.Init == nil {
 			vars.Init = make([]byte, vars.ValueSize)
 		}
-		if err := setField(vars.Init[field.Offset:][:field.Size], field.Kind, values[name]); err != nil {
-			return fmt.Errorf("set %s of %s to %q: %w", name, x.name, values[name], err)
+		copy(vars.Init[field.Offset:], data)
+		return nil
+	}
+	memory, err := x.maps[object.Vars].Memory()
+	if err == nil {
+		_, err = memory.WriteAt(data, int64(field.Offset))
+	}
+	if err != nil {
+		return fmt.Errorf("set %s of %s while it runs: %w", name, x.file.Name, err)
+	}
+	return nil
+}
+
+func (x *Script) set(values map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if err := x.Set(name, values[name]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -43,9 +65,13 @@ func (x *Script) variable(name string) (*object.Map, object.Field, error) {
 		}
 	}
 	if known == nil {
-		return nil, object.Field{}, fmt.Errorf("%s has no variable %s, nor any other", x.name, name)
+		return nil, object.Field{}, fmt.Errorf("%s has no variable %s, nor any other", x.file.Name, name)
 	}
-	return nil, object.Field{}, fmt.Errorf("%s has no variable %s; there are %s", x.name, name, strings.Join(known, ", "))
+	hint := diag.DidYouMean(name, known)
+	if hint == "" {
+		hint = "there are " + strings.Join(known, ", ")
+	}
+	return nil, object.Field{}, fmt.Errorf("%s has no variable %s; %s", x.file.Name, name, hint)
 }
 
 func setField(to []byte, kind object.FieldKind, text string) error {

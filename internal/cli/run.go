@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ type running struct {
 	tracing
 	file     ktrap.HandlerFile
 	interval time.Duration
+	stdin    bool
 }
 
 func newRun() *cobra.Command {
@@ -34,6 +36,7 @@ func newRun() *cobra.Command {
 		Example: `  sudo ktrap run busy.go
   sudo ktrap run count.go --probe 'vfs_*' --interval 1s
   sudo ktrap run opens.go --set min=4096 --duration 10s --json
+  (sleep 5; echo min=8192; sleep 5; echo probe=vfs_write) | sudo ktrap run opens.go --probe vfs_read --stdin
   sudo ktrap run latency.go -n`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -58,6 +61,7 @@ func newRun() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&r.file.Place, "probe", "", "run at `PLACE`, where the file names none")
 	f.StringToStringVar(&r.file.Set, "set", nil, "begin with another value of a variable: `NAME=VALUE`")
+	f.BoolVar(&r.stdin, "stdin", false, "while it runs, set variables by lines NAME=VALUE of the standard input; probe=PLACE moves what --probe placed")
 	f.DurationVar(&r.interval, "interval", 0, "print the variables every `TIME`, as 1s, not only at the end")
 	f.Uint64Var(&r.count, "count", 0, "stop after `N` records")
 	f.BoolVarP(&r.dryRun, "dry-run", "n", false, "print the plan and load nothing")
@@ -101,6 +105,9 @@ func (r *running) run(ctx context.Context, io Streams) (err error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.duration)
 		defer cancel()
+	}
+	if r.stdin {
+		go change(ctx, script, os.Stdin, io.Err)
 	}
 	stop := r.every(ctx, script, out)
 	return r.follow(ctx, s, out, io.Err, func() error {

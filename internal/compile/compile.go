@@ -50,7 +50,8 @@ type Unit struct {
 type Handler struct {
 	Name  string
 	Kind  front.Kind
-	Place string // "" if the file names none
+	Place string // "" if there is none
+	Given bool   // Place is not the file's, but Env's
 	Func  btf.ID // of the probed function, 0 if its types are not known
 	Needs Needs
 	unit  *Unit
@@ -79,7 +80,7 @@ func Check(src Source, env Env) (*Unit, diag.List) {
 	shared := build.Share(f)
 	for _, h := range f.Handlers {
 		u.Handlers = append(u.Handlers, &Handler{
-			Name: h.Decl.Name.Name, Kind: h.Kind, Place: h.Place, Func: h.Func,
+			Name: h.Decl.Name.Name, Kind: h.Kind, Place: h.Place, Given: h.Given, Func: h.Func,
 			unit: u, ir: build.Handler(shared, h), decl: h.Decl.Pos(), args: argsOf(f, h.Func),
 		})
 	}

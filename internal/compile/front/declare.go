@@ -33,7 +33,8 @@ const (
 // A Handler is a function that a probe calls.
 type Handler struct {
 	Kind   Kind
-	Place  string // "" if the file names none
+	Place  string // "" if there is none
+	Given  bool   // Place is not the file's
 	Decl   *ast.FuncDecl
 	Obj    *types.Func
 	Func   btf.ID // the probed function, 0 if its types are not known
@@ -99,7 +100,7 @@ func (f *File) handlers() {
 		if !ok {
 			continue
 		}
-		h := &Handler{Decl: fn, Obj: f.Info.Defs[fn.Name].(*types.Func), Place: f.Env.Place}
+		h := &Handler{Decl: fn, Obj: f.Info.Defs[fn.Name].(*types.Func), Place: f.Env.Place, Given: true}
 		switch kind := Kind(fn.Name.Name); kind {
 		case Pre, Post, Return, Fault:
 			h.Kind = kind
@@ -131,7 +132,7 @@ func (f *File) directives(h *Handler) {
 			if at = strings.TrimSpace(at); at == "" {
 				continue // the place is given from outside
 			}
-			h.Place = at
+			h.Place, h.Given = at, false
 			if _, err := place.Parse(at); err != nil {
 				f.Fail(c, diag.Directive, err.Error(), "")
 			}
