@@ -11,6 +11,9 @@ import (
 	"ktrap"
 )
 
+//go:embed disassembly.css
+var disassemblyStyle string
+
 //go:embed disassembly.js
 var disassemblyScript string
 
@@ -21,7 +24,7 @@ func WriteDisassembly(w io.Writer, d *ktrap.Disassembly) error {
 		return fmt.Errorf("page of %s: it has no instructions", d.Place)
 	}
 	v := view(d)
-	return write(w, d.Place+" · "+d.Kernel, style, disassemblyScript, v.body)
+	return write(w, d.Place+" · "+d.Kernel, disassemblyStyle, disassemblyScript, v.body)
 }
 
 // marks are what stands in the margin, from the cheapest probe on.

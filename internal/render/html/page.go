@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-//go:embed page.css
-var style string
+//go:embed base.css
+var base string // the look of all pages
 
 const head = `<!doctype html>
 <html lang="en">
@@ -25,9 +25,10 @@ const head = `<!doctype html>
 <title>%</title>
 <style>`
 
-// write writes a page. Only its own style and script are allowed, by their hash,
+// write writes a page, whose style comes behind that of all. Only its own style and script are allowed, by their hash,
 // so that nothing in a name could ever be run.
 func write(w io.Writer, title, style, script string, body func(*markup)) error {
+	style = base + style
 	policy := []string{"default-src 'none'", "style-src " + hash(style), "script-src " + hash(script), "base-uri 'none'", "form-action 'none'"}
 	var m markup
 	m.put(head, strings.Join(policy, "; "), title)
