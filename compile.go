@@ -70,7 +70,17 @@ type CompiledInstruction struct {
 }
 
 // Phase is a handler as a pass of the compiler left it.
-type Phase struct{ Name, Text string }
+type Phase struct {
+	Name  string
+	Lines []PhaseLine
+}
+
+// PhaseLine is a line of the compiler's own language, and the line of the file that
+// caused it; 0 for what every program has.
+type PhaseLine struct {
+	Text string
+	Line int
+}
 
 // File compiles the file of a name. A mistake in it is a list of errors that Render
 // their line of source.
@@ -146,7 +156,9 @@ func (c Compiler) handler(spec *btf.Spec, h *compile.Handler) (CompiledHandler, 
 		t.Cast, t.TaskBTF = kernelReads(spec)
 	}
 	out := CompiledHandler{Name: h.Name, Kind: string(h.Kind), Place: h.Place, Mechanism: string(mechanism)}
-	o, err := h.EmitWatched(t, func(pass, text string) { out.Phases = append(out.Phases, Phase{pass, text}) })
+	o, err := h.EmitWatched(t, func(pass string, lines []compile.Line) {
+		out.Phases = append(out.Phases, phase(h, pass, lines))
+	})
 	if err != nil {
 		return out, err
 	}
@@ -159,6 +171,14 @@ func (c Compiler) handler(spec *btf.Spec, h *compile.Handler) (CompiledHandler, 
 		out.Slots += int(in.Size() / asm.InstructionSize)
 	}
 	return out, nil
+}
+
+func phase(h *compile.Handler, pass string, lines []compile.Line) Phase {
+	p := Phase{Name: pass}
+	for _, l := range lines {
+		p.Lines = append(p.Lines, PhaseLine{l.Text, h.Line(l.Pos)})
+	}
+	return p
 }
 
 // kernelReads tells how a kernel's programs may read its memory: the id of

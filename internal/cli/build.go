@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ktrap"
-	"ktrap/internal/render"
+	"ktrap/internal/render/html"
 )
 
 const buildLong = `Compile a file of handlers and print the programs: each instruction below the line
@@ -65,8 +65,7 @@ func (b *building) run(cmd *cobra.Command, file string) error {
 	out := cmd.OutOrStdout()
 	if b.phases != "" {
 		if err := writeFile(cmd.Context(), b.phases, out, func(w io.Writer) error {
-			_, err := w.Write(render.AppendPhases(nil, compiled))
-			return err
+			return html.WritePhases(w, compiled)
 		}); err != nil {
 			return err
 		}

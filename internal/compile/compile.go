@@ -35,6 +35,9 @@ type Source = front.Source
 // Env is what a file is checked against. The zero Env has no kernel types.
 type Env = front.Env
 
+// Line is a line of what a pass leaves.
+type Line = ir.Line
+
 // Target is what a handler is emitted for.
 type Target = lower.Target
 
@@ -164,7 +167,7 @@ func (u *Unit) mapName(index int32) string {
 func (h *Handler) Emit(t Target) (*object.Handler, error) { return h.EmitWatched(t, nil) }
 
 // EmitWatched is Emit; watch, if not nil, is told what each pass leaves.
-func (h *Handler) EmitWatched(t Target, watch func(pass, text string)) (*object.Handler, error) {
+func (h *Handler) EmitWatched(t Target, watch func(pass string, lines []Line)) (*object.Handler, error) {
 	if t.Arch == nil {
 		t.Arch = h.unit.file.Env.Arch
 	}
@@ -205,6 +208,14 @@ func (h *Handler) labelled(insns asm.Instructions) asm.Instructions {
 		}
 	}
 	return insns
+}
+
+// Line is the line of the file that a position is in; 0 for none.
+func (h *Handler) Line(pos token.Pos) int {
+	if !pos.IsValid() {
+		return 0
+	}
+	return h.unit.file.Position(pos).Line
 }
 
 func (h *Handler) lines(pos []token.Pos) []token.Position {

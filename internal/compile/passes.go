@@ -11,7 +11,7 @@ type state struct {
 	f      *ir.Func
 	target lower.Target
 	args   lower.Args
-	watch  func(pass, text string) // sees what each pass leaves; may be nil
+	watch  func(pass string, lines []ir.Line) // sees what each pass leaves; may be nil
 }
 
 // A pass rewrites state.f. The order of a table is checked by a test: what a pass
@@ -51,6 +51,6 @@ func run(passes []pass, s *state) {
 
 func (s *state) tell(pass string) {
 	if s.watch != nil {
-		s.watch(pass, s.f.String())
+		s.watch(pass, s.f.Lines())
 	}
 }

@@ -2,7 +2,10 @@ package ir
 
 import (
 	"fmt"
+	"go/token"
 	"strings"
+
+	"github.com/cilium/ebpf/asm"
 )
 
 var opNames = [...]string{
@@ -45,7 +48,7 @@ func (in *Ins) String() string {
 		b.WriteString(".user")
 	}
 	if in.Op == Call || in.Op == Kfunc {
-		fmt.Fprintf(&b, " %d", in.Fn)
+		fmt.Fprintf(&b, " %s", callee(in))
 	}
 	in.Uses(func(o *Operand) {
 		if o.Kind != None {
@@ -59,6 +62,13 @@ func (in *Ins) String() string {
 		fmt.Fprintf(&b, " from +%d", in.From)
 	}
 	return b.String()
+}
+
+func callee(in *Ins) string {
+	if in.Op == Kfunc {
+		return fmt.Sprint(in.Fn)
+	}
+	return asm.BuiltinFunc(in.Fn).String()
 }
 
 func (e *End) String() string {
@@ -75,15 +85,29 @@ func (e *End) String() string {
 	return "exit"
 }
 
-// String prints the function, one instruction a line.
+// Line is a line of a function's text, and what of the source caused it.
+type Line struct {
+	Text string
+	Pos  token.Pos
+}
+
+// Lines prints the function, one instruction a line.
+func (f *Func) Lines() (lines []Line) {
+	for _, block := range f.Blocks {
+		lines = append(lines, Line{Text: fmt.Sprintf("b%d:", block.ID)})
+		for i := range block.Ins {
+			lines = append(lines, Line{"\t" + block.Ins[i].String(), block.Ins[i].Pos})
+		}
+		lines = append(lines, Line{"\t" + block.End.String(), block.End.Pos})
+	}
+	return lines
+}
+
+// String is Lines as one text.
 func (f *Func) String() string {
 	var b strings.Builder
-	for _, block := range f.Blocks {
-		fmt.Fprintf(&b, "b%d:\n", block.ID)
-		for i := range block.Ins {
-			fmt.Fprintf(&b, "\t%s\n", &block.Ins[i])
-		}
-		fmt.Fprintf(&b, "\t%s\n", &block.End)
+	for _, l := range f.Lines() {
+		b.WriteString(l.Text + "\n")
 	}
 	return b.String()
 }

@@ -15,20 +15,19 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"ktrap"
 )
 
-// browser opens a page in Chromium. What the page asks of the network, and each
-// complaint in its console, fails the test.
-func browser(t *testing.T, d *ktrap.Disassembly) context.Context {
+// browser opens a page in Chromium and waits until something in it is to be seen.
+// What the page asks of the network, and each complaint in its console, fails the
+// test.
+func browser(t *testing.T, page string, seen css) context.Context {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("needs chromium: to look at the page")
 	}
 	path := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(path, []byte(pageOf(t, d)), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium),
@@ -49,7 +48,7 @@ func browser(t *testing.T, d *ktrap.Disassembly) context.Context {
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatal(err)
 	}
-	do(t, ctx, chromedp.Navigate("file://"+path), chromedp.WaitVisible(css("#listing")))
+	do(t, ctx, chromedp.Navigate("file://"+path), chromedp.WaitVisible(seen))
 	return ctx
 }
 
@@ -112,7 +111,7 @@ func expect[T comparable](t *testing.T, ctx context.Context, expression string, 
 const lit = `document.querySelector(".row.here").id`
 
 func TestAFunctionCanBeLookedAtInABrowser(t *testing.T) {
-	ctx := browser(t, sample())
+	ctx := browser(t, pageOf(t, sample()), "#listing")
 	expect(t, ctx, `[...document.querySelectorAll(".graph.shown .box")].filter(b => b.getBoundingClientRect().width > 20).length`, 4)
 	expect(t, ctx, `document.querySelectorAll(".graph.shown .e.back").length > 0`, true)
 	expect(t, ctx, `typeof window.hacked`, "undefined")
@@ -148,7 +147,7 @@ func TestAFunctionCanBeLookedAtInABrowser(t *testing.T) {
 }
 
 func TestAFunctionOfFiveThousandInstructionsDoesNotFreezeTheBrowser(t *testing.T) {
-	ctx := browser(t, huge(1000))
+	ctx := browser(t, pageOf(t, huge(1000)), "#listing")
 	expect(t, ctx, `document.querySelectorAll(".row").length`, 5000)
 	expect(t, ctx, `document.querySelectorAll(".graph.shown .box").length`, 1000)
 	walk := ask[float64](t, ctx, `(() => {
