@@ -10,7 +10,11 @@ import "errors"
 //
 //	Hits = Handled + Missed + Recursion
 //
-// and Delivered and Full count its records. Missed, Recursion and Full are hits that were lost. The kernel counts the
+// and Delivered and Full count its records. Of a Quiet probe
+//
+//	Hits = Handled + Filtered + Missed + Recursion
+//
+// Missed, Recursion and Full are hits that were lost. The kernel counts the
 // first two, our program the rest, on each CPU before anything else happens.
 type Ledger struct {
 	Place     string `json:"probe"`
@@ -18,7 +22,7 @@ type Ledger struct {
 	Mechanism string `json:"mechanism"`
 	Hits      uint64 `json:"hits"`              // while armed
 	Delivered uint64 `json:"delivered"`         // events that were yielded
-	Handled   uint64 `json:"handled,omitempty"` // hits that ran a handler of the user's own
+	Handled   uint64 `json:"handled,omitempty"` // hits that ran a handler of the user's own, or were only to be counted
 	Filtered  uint64 `json:"filtered"`          // refused by PID or Comm
 	Cut       uint64 `json:"cut"`               // recorded, and not read before the session closed
 	Missed    uint64 `json:"missed"`            // another kprobe's handler was running
@@ -58,8 +62,11 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 		Full:      t.Full,
 		Cut:       seen - t.Filtered - t.Full - delivered,
 	}
-	if r.typed == nil { // what its handler writes is its own affair
+	switch {
+	case r.typed == nil: // what its handler writes is its own affair
 		l.Handled, l.Cut = seen, 0
+	case r.probe.Quiet:
+		l.Handled, l.Cut = l.Cut, 0
 	}
 	l.MissesKnown = m.Known && (r.shared == 1 || m.Missed+m.Recursion == 0)
 	if l.MissesKnown {

@@ -25,6 +25,8 @@ type Probe struct {
 	Pre *Handler `json:"pre,omitempty"` // before the instruction
 	Ret *Handler `json:"ret,omitempty"` // when the function has returned; needs Return
 
+	// Quiet counts hits and records nothing: they are in the ledger as Handled.
+	Quiet   bool   `json:"quiet,omitempty"`
 	Regs    bool   `json:"regs,omitempty"`    // record the registers
 	Stack   bool   `json:"stack,omitempty"`   // record the kernel stack
 	Structs bool   `json:"structs,omitempty"` // record the structs that arguments point to

@@ -149,6 +149,9 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 		Structs: r.probe.Structs,
 		Filter:  capture.Filter{PID: r.probe.PID, Comm: r.probe.Comm},
 	}
+	if r.probe.Quiet {
+		w = capture.Want{Return: w.Return, Inside: w.Inside, Quiet: true, Filter: w.Filter}
+	}
 	if r.probe.Stack {
 		w.Frames = maxFrames
 	}
@@ -165,7 +168,9 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 			return point, fmt.Errorf("%s: %w", r.Place(), err)
 		}
 	}
-	r.untyped = point.NoFunc
+	if !r.probe.Quiet {
+		r.untyped = point.NoFunc
+	}
 	if r.sym.Module == "" {
 		r.funcID = id
 		point.FuncID, point.Direct = uint32(id), r.typed.Direct

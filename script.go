@@ -39,6 +39,7 @@ type Script struct {
 	made    map[*compile.Handler]*Handler
 	probes  []*Probe
 	regs    []*Registration
+	final   []Table // the variables when the session closed
 }
 
 // Script compiles a handler file for the running kernel's types. Nothing is

@@ -28,6 +28,9 @@ type Table struct {
 	// Other is what found no room in a map of counts, sums, stats or histograms,
 	// added up exactly; nil if everything did. Its key is missing.
 	Other *Entry `json:"other,omitempty"`
+	// Rest is what Top left out, added up, and Left how many entries that were.
+	Rest *Entry `json:"rest,omitempty"`
+	Left int    `json:"left,omitempty"`
 	// Full tells that a map has as many entries as it can hold, and that what
 	// was written to others is not in it.
 	Full bool `json:"full,omitempty"`
@@ -51,11 +54,50 @@ type Scale struct {
 	Step   int64 `json:"step,omitempty"`
 }
 
-// Tables returns the file's variables as they stand, in the order of the file,
-// until the session closes.
+// Top leaves the first n entries, and adds up the rest.
+func (t *Table) Top(n int) {
+	if n <= 0 || len(t.Entries) <= n {
+		return
+	}
+	rest := t.Entries[n:]
+	t.Rest, t.Left = &Entry{Value: rest[0].Value, Buckets: slices.Clone(rest[0].Buckets)}, len(rest)
+	for _, e := range rest[1:] {
+		t.Rest.Value = added(t.Rest.Value, e.Value)
+		for i, n := range e.Buckets {
+			t.Rest.Buckets[i] += n
+		}
+	}
+	t.Entries = t.Entries[:n:n]
+}
+
+// added is the sum of two values of one map.
+func added(a, b Value) Value {
+	if a.Kind != value.Struct {
+		a.Bits += b.Bits
+		return a
+	}
+	s, t := statIn(a), statIn(b)
+	return merged([]stat{s, t})
+}
+
+// statIn is merged, backwards.
+func statIn(v Value) (s stat) {
+	if s.Count = v.Fields[0].Bits; s.Count == 0 || len(v.Fields) < 5 {
+		return s
+	}
+	s.Sum = int64(v.Fields[1].Bits)
+	s.Down, s.Up = ^(v.Fields[3].Bits ^ 1<<63), v.Fields[4].Bits^1<<63
+	return s
+}
+
+// Tables returns the file's variables as they stand, in the order of the file; once
+// the session is closed, as they stood then.
 func (x *Script) Tables() ([]Table, error) {
-	if x.maps == nil {
-		return nil, fmt.Errorf("read the variables of %s: it does not run, or its session is closed", x.file.Name)
+	switch {
+	case x.final != nil:
+		return slices.Clone(x.final), nil
+	case x.maps == nil:
+		return nil, fmt.Errorf("read the variables of %s: it does not run", x.file.Name)
 	}
 	var tables []Table
 	var errs []error

@@ -258,6 +258,7 @@ func (s *Session) detach() error {
 // counted as cut in the ledgers, which stay readable.
 func (s *Session) Close() error {
 	err := s.detach()
+	err = errors.Join(err, s.keepTables())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -277,6 +278,22 @@ func (s *Session) Close() error {
 		err = errors.Join(err, s.ring.Close())
 	}
 	return errors.Join(err, s.closeTracefs(), s.on.symbols.Close())
+}
+
+// keepTables reads the variables of all handler files, which go with the maps.
+func (s *Session) keepTables() error {
+	s.mu.Lock()
+	scripts := s.scripts
+	s.mu.Unlock()
+	var errs []error
+	for _, x := range scripts {
+		if x.maps == nil {
+			continue
+		}
+		tables, err := x.Tables()
+		x.final, errs = tables, append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // reap lets go of the batches of which every probe is unregistered and every

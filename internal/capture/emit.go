@@ -45,6 +45,11 @@ func (u *Unit) Emit(t Target) object.Program {
 	e := emitter{u: u, t: t, l: u.LayOut(t.Arch)}
 	e.enter()
 	e.filter()
+	if u.Quiet {
+		e.add(asm.Ja.Label(ledger.Out))
+		e.leaveUncounted()
+		return object.Program{Context: t.Context, Insns: e.insns, Cookie: t.Cookie}
+	}
 	e.reserve()
 	e.header()
 	e.words()
@@ -307,16 +312,21 @@ func (e *emitter) leave() {
 		asm.FnRingbufSubmit.Call(),
 		asm.Ja.Label(ledger.Out),
 	)
-	e.symbol = ledger.Unarmed
-	e.count(object.UnarmedOffset)
+	e.symbol = "full"
+	e.count(object.FullOffset)
 	e.add(asm.Ja.Label(ledger.Out))
+	e.leaveUncounted()
+}
+
+// leaveUncounted are the ways out of a hit that is not recorded, and the end.
+func (e *emitter) leaveUncounted() {
 	if e.u.Filter != (Filter{}) {
 		e.symbol = "filtered"
 		e.count(object.FilteredOffset)
 		e.add(asm.Ja.Label(ledger.Out))
 	}
-	e.symbol = "full"
-	e.count(object.FullOffset)
+	e.symbol = ledger.Unarmed
+	e.count(object.UnarmedOffset)
 	e.symbol = ledger.Out
 	e.add(asm.Mov.Imm(asm.R0, 0), asm.Return())
 }

@@ -21,6 +21,7 @@ type Want struct {
 	Show    []string // paths from an argument, as btf.Spec.Resolve reads them
 	Frames  int      // the deepest stack recorded; 0 for none
 	Filter  Filter
+	Quiet   bool // nothing: hits are counted
 }
 
 // Limits of one record, bytes.
@@ -58,7 +59,7 @@ const none = -1
 // stand for what they would be. A mistake in w.Show is a *btf.PathError.
 func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 	t := &Typed{
-		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter},
+		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter, Quiet: w.Quiet},
 		arch: a,
 	}
 	var err error
@@ -66,6 +67,8 @@ func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 	case w.Inside && len(w.Show) > 0:
 		err = fmt.Errorf("show %s: arguments are known at a function's entry only", strings.Join(w.Show, ","))
 	case w.Inside:
+	case w.Quiet:
+		t.Direct = true
 	case fn == 0 && len(w.Show) > 0:
 		err = fmt.Errorf("show %s: the function's types are not known", strings.Join(w.Show, ","))
 	case fn == 0:

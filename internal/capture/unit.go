@@ -25,6 +25,7 @@ type Unit struct {
 	Reads  []Read     // memory, read when the probe hits
 	Frames int        // the deepest kernel stack recorded; 0 for none
 	Filter Filter
+	Quiet  bool // hits are counted, and nothing is recorded
 }
 
 // le is the byte order of records: that of every processor we know.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -23,6 +24,9 @@ Ctrl-C ends it and detaches everything.`
 type running struct {
 	tracing
 	file     ktrap.HandlerFile
+	write    func(*ktrap.Session) (ktrap.HandlerFile, error) // file, if that takes a session
+	text     func(dst []byte, p render.Palette, tables []ktrap.Table) []byte
+	top      int // entries of a table; 0 for all
 	interval time.Duration
 	stdin    bool
 }
@@ -77,6 +81,11 @@ func (r *running) run(ctx context.Context, io Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if r.write != nil {
+		if r.file, err = r.write(s); err != nil {
+			return err
+		}
+	}
 	script, err := s.Script(r.file)
 	if err != nil {
 		return err
@@ -109,15 +118,20 @@ func (r *running) run(ctx context.Context, io Streams) (err error) {
 	if r.stdin {
 		go change(ctx, script, os.Stdin, io.Err)
 	}
-	stop := r.every(ctx, script, out)
-	return r.follow(ctx, s, out, io.Err, func() error {
+	return r.watch(ctx, s, script.Tables, out, io.Err)
+}
+
+// watch follows a session, and prints the tables at its end and each interval.
+func (r *running) watch(ctx context.Context, s *ktrap.Session, tables func() ([]ktrap.Table, error), out *output, stderr io.Writer) error {
+	stop := r.every(ctx, tables, out)
+	return r.follow(ctx, s, out, stderr, func() error {
 		stop()
-		return r.tables(script, out)
+		return r.print(tables, out)
 	})
 }
 
 // every prints the tables each interval until it is stopped.
-func (r *running) every(ctx context.Context, script *ktrap.Script, out *output) (stop func()) {
+func (r *running) every(ctx context.Context, tables func() ([]ktrap.Table, error), out *output) (stop func()) {
 	if r.interval <= 0 {
 		return func() {}
 	}
@@ -133,7 +147,7 @@ func (r *running) every(ctx context.Context, script *ktrap.Script, out *output) 
 				return
 			case <-tick.C:
 				// What can't be written is told by the last tables, or by an event.
-				_ = r.tables(script, out)
+				_ = r.print(tables, out)
 			}
 		}
 	}()
@@ -143,17 +157,27 @@ func (r *running) every(ctx context.Context, script *ktrap.Script, out *output) 
 	}
 }
 
-func (r *running) tables(script *ktrap.Script, out *output) error {
-	tables, err := script.Tables()
+func (r *running) print(read func() ([]ktrap.Table, error), out *output) error {
+	tables, err := read()
 	if err != nil || len(tables) == 0 {
 		return err
+	}
+	for i := range tables {
+		tables[i].Top(r.top)
 	}
 	if r.json {
 		return out.write(append(render.AppendTablesJSON(nil, tables), '\n'))
 	}
-	text := palette(out.w).AppendTables(nil, tables)
+	text := r.appendTables(palette(out.w), tables)
 	if r.interval > 0 {
 		text = fmt.Appendf(nil, "%s\n%s", time.Now().Format(time.TimeOnly), text)
 	}
 	return out.write(text)
+}
+
+func (r *running) appendTables(p render.Palette, tables []ktrap.Table) []byte {
+	if r.text != nil {
+		return r.text(nil, p, tables)
+	}
+	return p.AppendTables(nil, tables)
 }

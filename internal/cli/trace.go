@@ -108,7 +108,15 @@ func atLeastOnePlace(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (t *tracing) run(ctx context.Context, places []string, io Streams) (err error) {
+func (t *tracing) run(ctx context.Context, places []string, io Streams) error {
+	return t.arm(ctx, places, io, func(ctx context.Context, s *ktrap.Session, out *output) error {
+		return t.follow(ctx, s, out, io.Err, func() error { return nil })
+	})
+}
+
+// arm arms probes at places, or plans it, and hands the session over for as long as
+// it is to be watched.
+func (t *tracing) arm(ctx context.Context, places []string, io Streams, watch func(context.Context, *ktrap.Session, *output) error) (err error) {
 	t.config.Guard = guard
 	t.config.Progress = progress(io.Err)
 	s, err := t.config.Open(ctx)
@@ -142,7 +150,7 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) (err err
 		ctx, cancel = context.WithTimeout(ctx, t.duration)
 		defer cancel()
 	}
-	return t.follow(ctx, s, out, io.Err, func() error { return nil })
+	return watch(ctx, s, out)
 }
 
 // progress draws on a terminal how far a long attaching or detaching has got.
@@ -239,6 +247,9 @@ func (t *tracing) events(ctx context.Context, s *ktrap.Session, out *output) err
 	for ev, err := range s.Events(ctx) {
 		if err != nil {
 			return err
+		}
+		if t.like.Quiet {
+			continue // without BPF, hits can only be counted by their events
 		}
 		if t.json {
 			line = append(render.AppendJSON(line[:0], ev), '\n')

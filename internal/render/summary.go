@@ -96,10 +96,15 @@ func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
 // two things.
 func (p Palette) handled(dst []byte, l ktrap.Ledger) []byte {
 	dst = fmt.Appendf(dst, "%s%s%s (%s): %s = %d handled", p.place, l.Place, p.reset, l.Mechanism, count(l.Hits, "hit"), l.Handled)
+	if l.Filtered > 0 {
+		dst = fmt.Appendf(dst, " + %d filtered", l.Filtered)
+	}
 	if lost := l.Missed + l.Recursion; lost > 0 {
 		dst = fmt.Appendf(dst, " + %d missed by the kernel", lost)
 	}
-	dst = fmt.Appendf(dst, ", which sent %s", count(l.Delivered, "record"))
+	if l.Delivered > 0 {
+		dst = fmt.Appendf(dst, ", which sent %s", count(l.Delivered, "record"))
+	}
 	if l.Full > 0 {
 		dst = fmt.Appendf(dst, " and lost %d with the buffer full", l.Full)
 	}

@@ -16,6 +16,39 @@ import (
 
 // check runs Go's type checker over the file and the words, in one package.
 func (f *File) check() {
+	if f.Env.Loose {
+		f.loosen()
+	}
+	for round := 0; ; round++ {
+		f.checkTypes()
+		if !f.Env.Loose || len(f.errs) == 0 || round == maxRounds || !f.widen() {
+			break
+		}
+		f.errs = nil
+	}
+	if len(f.errs) == 0 {
+		f.unknownWords()
+		f.floats()
+	}
+}
+
+// floats refuses constants that have become what nobody declared: emit(0.5).
+func (f *File) floats() {
+	ast.Inspect(f.Syntax, func(n ast.Node) bool {
+		e, ok := n.(ast.Expr)
+		if !ok || f.Info.Types[e].Value == nil {
+			return true
+		}
+		b, ok := f.Info.Types[e].Type.(*types.Basic)
+		if ok && b.Info()&(types.IsFloat|types.IsComplex) != 0 && b.Info()&types.IsUntyped == 0 {
+			f.Fail(e, diag.Float, "a handler has no "+b.Name(), "the kernel computes with integers")
+			return false
+		}
+		return true
+	})
+}
+
+func (f *File) checkTypes() {
 	words := f.words()
 	f.Pkg = types.NewPackage("trap", f.Syntax.Name.Name)
 	f.Info = &types.Info{
@@ -32,9 +65,6 @@ func (f *File) check() {
 	}
 	// The errors are those that the handler above is given.
 	_ = types.NewChecker(&conf, f.Fset, f.Pkg, f.Info).Files([]*ast.File{words, f.Syntax})
-	if len(f.errs) == 0 {
-		f.unknownWords()
-	}
 }
 
 // unknownWords refuses the words whose types this kernel does not have.
@@ -214,6 +244,9 @@ func (f *File) undefined(e *diag.Error, word string) {
 		names = append(names, s.Names()...)
 	}
 	names = append(names, f.Pkg.Scope().Names()...)
+	for _, d := range parsedWords().Decls {
+		names = append(names, name(d))
+	}
 	if e.Hint = diag.DidYouMean(word, names); e.Hint == "" && f.Env.BTF == nil {
 		e.Hint = "no kernel types are known: give --btf FILE"
 	}

@@ -33,6 +33,9 @@ type Env struct {
 	// Func finds the function at a place: 0 where there is none, or where the
 	// place is inside one. Nil looks the place's name up in BTF.
 	Func func(place string) btf.ID
+	// Loose takes what a person writes in one line: words without their brackets,
+	// integers of several widths in one expression.
+	Loose bool
 }
 
 // File is a checked handler file.

@@ -1,0 +1,276 @@
+package oneliner
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	ebtf "github.com/cilium/ebpf/btf"
+	"github.com/google/go-cmp/cmp"
+
+	"ktrap/internal/btf"
+	"ktrap/internal/compile"
+	"ktrap/internal/diag"
+)
+
+// kernel knows ssize_t vfs_read(struct file *file, char *buf, size_t count) and
+// ssize_t vfs_write(struct file *file, u32 count).
+func kernel(t testing.TB) compile.Env {
+	t.Helper()
+	long := &ebtf.Int{Name: "long int", Size: 8, Encoding: ebtf.Signed}
+	size := &ebtf.Int{Name: "long unsigned int", Size: 8}
+	small := &ebtf.Int{Name: "unsigned int", Size: 4}
+	char := &ebtf.Pointer{Target: &ebtf.Int{Name: "char", Size: 1, Encoding: ebtf.Signed}}
+	file := &ebtf.Pointer{Target: &ebtf.Struct{Name: "file", Size: 32, Members: []ebtf.Member{
+		{Name: "f_mode", Type: small},
+		{Name: "f_pos", Type: long, Offset: 64},
+		{Name: "f_name", Type: char, Offset: 128},
+	}}}
+	var b ebtf.Builder
+	for _, fn := range []*ebtf.Func{
+		{Name: "vfs_read", Type: &ebtf.FuncProto{Return: long, Params: []ebtf.FuncParam{{Name: "file", Type: file}, {Name: "buf", Type: char}, {Name: "count", Type: size}}}},
+		{Name: "vfs_write", Type: &ebtf.FuncProto{Return: long, Params: []ebtf.FuncParam{{Name: "file", Type: file}, {Name: "count", Type: small}, {Name: "hits", Type: small}}}},
+	} {
+		if _, err := b.Add(fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := b.Marshal(nil, &ebtf.MarshalOptions{Order: binary.LittleEndian})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := btf.Parse(data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compile.Env{BTF: spec}
+}
+
+func TestARequestIsWrittenAsAHandlerFile(t *testing.T) {
+	env := kernel(t)
+	read := []string{"vfs_read"}
+	by := func(text string) Expr { return Expr{"--by", text} }
+	of := func(text string) Expr { return Expr{"EXPR", text} }
+	for name, test := range map[string]struct {
+		request Request
+		want    string
+	}{
+		"hits": {Request{Places: []string{"vfs_*"}}, `
+var hits map[point]uint64
+
+//ktrap:pre vfs_*
+func at() {
+	hits[place()]++
+}
+`},
+		"a word without brackets": {Request{Places: read, By: by("comm")}, `
+var hits map[string]uint64
+
+//ktrap:pre vfs_read
+func at() {
+	hits[comm()]++
+}
+`},
+		"conditions": {Request{Places: read, If: Expr{"--if", "count > file.f_pos || file.f_mode == 1"}, PID: 7, Comm: "dd"}, `
+var hits map[point]uint64
+
+//ktrap:pre vfs_read
+func at(file *file, count uint64) {
+	if pid() == 7 && comm() == "dd" && (int64(count) > file.f_pos || file.f_mode == 1) {
+		hits[place()]++
+	}
+}
+`},
+		"a number as a condition": {Request{Places: read, If: Expr{"--if", "file.f_mode&2"}}, `
+var hits map[point]uint64
+
+//ktrap:pre vfs_read
+func at(file *file) {
+	if file.f_mode & 2 != 0 {
+		hits[place()]++
+	}
+}
+`},
+		"a struct of keys": {Request{Places: read, By: by("comm,file.f_mode, str(file.f_name), count+1")}, "\ntype key struct {\n" +
+			"\tcomm   string\n\tf_mode uint32\n\tf_name string `size:\"64\"`\n\tkey4   uint64\n}\n" + `
+var hits map[key]uint64
+
+//ktrap:pre vfs_read
+func at(file *file, count uint64) {
+	hits[key{comm(), file.f_mode, str(file.f_name), count + 1}]++
+}
+`},
+		"sums": {Request{Places: read, Of: of("count"), By: by("pid")}, `
+var sums map[uint32]stat
+
+//ktrap:pre vfs_read
+func at(count uint64) {
+	sums[pid()].add(count)
+}
+`},
+		"a histogram of what is returned": {Request{What: Hist, Places: []string{"vfs_read%return"}, Of: of("retval")}, `
+var values hist
+
+//ktrap:ret vfs_read
+func at(retval int64) {
+	values.add(retval)
+}
+`},
+		"steps": {Request{What: Hist, Places: read, Of: of("count"), Linear: Linear{0, 100, 10}, By: by("tid")}, `
+var values map[uint32]hist
+
+//ktrap:pre vfs_read
+func at(count uint64) {
+	values[tid()].linear(count, 0, 100, 10)
+}
+`},
+		"keys of two widths": {Request{Places: []string{"vfs_read", "vfs_write"}, By: by("count")}, `
+var hits_ map[uint64]uint64
+
+//ktrap:pre vfs_read
+func at1(count uint64) {
+	hits_[count]++
+}
+
+//ktrap:pre vfs_write
+func at2(count uint32) {
+	hits_[uint64(count)]++
+}
+`},
+		"inside": {Request{What: Send, Places: []string{"vfs_read+0x10"}, Show: Expr{"--show", "r.di,r.si & 0xff"}}, `
+//ktrap:pre vfs_read+0x10
+func at(r *regs) {
+	emit(r.di, r.si & 0xff)
+}
+`},
+	} {
+		f, err := Make(test.request, env)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff("package trap\n"+test.want, f.Text); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+		if _, errs := compile.Check(compile.Source{Name: "f.go", Text: []byte(f.Text)}, env); errs != nil {
+			t.Errorf("%s: %s", name, errs.Render(func(string) []byte { return []byte(f.Text) }))
+		}
+	}
+}
+
+func TestAMistakeIsToldAtItsColumnInWhatWasTyped(t *testing.T) {
+	env := kernel(t)
+	for _, test := range []struct {
+		flag, text string
+		column     int
+		code       diag.Code
+		says       string
+	}{
+		{"--if", "coun > 10", 1, diag.Undefined, "did you mean count"},
+		{"--if", "count > 10 && file.f_mod == 1", 20, diag.UnknownField, "did you mean f_mode"},
+		{"--by", "comm,file.f_mod", 11, diag.UnknownField, "did you mean f_mode"},
+		{"--by", "comm, cout", 7, diag.Undefined, "did you mean count"},
+		{"--if", "count >", 8, diag.Syntax, ""},
+		{"--if", "count > 1)", 11, diag.Syntax, "bracket"},
+		{"--if", "count, file", 1, diag.Syntax, "2 expressions"},
+		{"--if", "comm()", 1, diag.Type, "no condition"},
+		{"--if", "comm == 1", 9, diag.Type, ""},
+		{"EXPR", "comm", 1, diag.Type, "no number"},
+		{"EXPR", "str(file)+1", 1, diag.Type, ""},
+		{"EXPR", "count // all", 1, diag.Syntax, "comment"},
+		{"EXPR", "count\n", 1, diag.Syntax, "one line"},
+		{"EXPR", "1) + g(2", 1, diag.Syntax, "no expression"},
+		{"EXPR", "retval()", 1, diag.Context, ""},
+		{"EXPR", "[2]int{1, 2}[0]", 1, diag.NotGoHere, ""},
+		{"EXPR", "1 << 70", 1, diag.Type, ""},
+		{"EXPR", "count / 0", 9, diag.DivideZero, ""},
+		{"EXPR", "func() int { return 1 }()", 1, diag.Closure, ""},
+	} {
+		r := Request{Places: []string{"vfs_read"}}
+		switch e := (Expr{test.flag, test.text}); test.flag {
+		case "--if":
+			r.If = e
+		case "--by":
+			r.By = e
+		default:
+			r.What, r.Of = Hist, e
+		}
+		f, err := Make(r, env)
+		var m *Mistake
+		if !errors.As(err, &m) {
+			t.Errorf("%s %q: got %v\n%s", test.flag, test.text, err, f.Text)
+			continue
+		}
+		e := m.List[0]
+		if e.Pos.Column != test.column || e.Code != test.code || !strings.Contains(e.Error(), test.says) || e.Pos.Filename != test.flag {
+			t.Errorf("%s %q: got %v, want %s at %d, %q", test.flag, test.text, e, test.code, test.column, test.says)
+		}
+	}
+}
+
+func TestOneKeyCantBeTwoThings(t *testing.T) {
+	_, err := Make(Request{Places: []string{"vfs_read", "vfs_write%return"}, By: Expr{"--by", "retval"}}, kernel(t))
+	if err == nil {
+		t.Error("an entry has a returned value")
+	}
+	_, err = Make(Request{Places: []string{"vfs_read", "vfs_write"}, By: Expr{"--by", "buf"}}, kernel(t))
+	if err == nil || !strings.Contains(err.Error(), "buf is not declared") {
+		t.Errorf("vfs_write has no buf: %v", err)
+	}
+}
+
+// Whatever is typed is a mistake or a file that compiles.
+func FuzzAnExpressionIsAMistakeOrAFile(f *testing.F) {
+	for _, text := range []string{
+		"count", "comm,pid", "file.f_mode & 1", "count > file.f_pos", "str(file.f_name)", "kstack", "place()", "r.di",
+		"1)\n}\nfunc x() {", "f(", "`", "\"", "//", "/*", "x...", "func() {}", "a,b,,", "*file", "&count", "[]int{1}", "cast[file](count).f_pos",
+	} {
+		f.Add(text, 0)
+		f.Add(text, 1)
+		f.Add(text, 2)
+	}
+	env := kernel(f)
+	f.Fuzz(func(t *testing.T, text string, where int) {
+		r := Request{Places: []string{"vfs_read"}}
+		switch e := (Expr{"flag", text}); where % 4 {
+		case 0:
+			r.If = e
+		case 1:
+			r.By = e
+		case 2:
+			r.What, r.Show = Send, e
+		default:
+			r.What, r.Of = Hist, e
+		}
+		file, err := Make(r, env)
+		var m *Mistake
+		if errors.As(err, &m) {
+			for _, e := range m.List {
+				if e.Pos.Column < 1 || e.Pos.Column > len(text)+1 {
+					t.Errorf("%q: column %d", text, e.Pos.Column)
+				}
+			}
+			return
+		}
+		if err != nil {
+			return
+		}
+		if _, errs := compile.Check(compile.Source{Name: "f.go", Text: []byte(file.Text)}, env); errs != nil && fits(errs) {
+			t.Errorf("%q became\n%s\n%s", text, file.Text, fmt.Sprint(errs))
+		}
+	})
+}
+
+// fits reports whether a file is refused for anything but its size.
+func fits(errs diag.List) bool {
+	for _, e := range errs {
+		switch e.Code {
+		case diag.KeySize, diag.ValueSize, diag.StackSize, diag.TooLong, diag.RecordSize:
+		default:
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,96 @@
+//go:build live
+
+package ktrap_test
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ktrap"
+)
+
+func TestAQuietProbeCountsEveryHitAndRecordsNone(t *testing.T) {
+	const calls = 3000
+	s := open(t)
+	_, err := s.Register(t.Context(),
+		&ktrap.Probe{Symbol: "__x64_sys_umask", Quiet: true, PID: uint32(os.Getpid())},
+		&ktrap.Probe{Symbol: "__x64_sys_umask", Return: true, Quiet: true, PID: uint32(os.Getpid())},
+		&ktrap.Probe{Symbol: "__x64_sys_umask", Quiet: true, PID: 1 << 30})
+	must(t, err)
+	callUmask(calls)
+	must(t, s.Close())
+	ledgers, err := s.Ledgers()
+	must(t, err)
+	for i, want := range []uint64{calls, calls, 0} {
+		if l := ledgers[i]; l.Handled != want || l.Delivered != 0 || l.Cut != 0 || l.Hits != l.Handled+l.Filtered || l.Filtered < calls-want {
+			t.Errorf("%+v, want %d hits of %d", l, want, calls)
+		}
+	}
+	counts, err := s.Counts()
+	must(t, err)
+	if len(counts.Entries) != 2 || counts.Entries[0].Value.Bits != calls || counts.Entries[1].Value.Bits != calls {
+		t.Errorf("counts %v", counts.Entries)
+	}
+}
+
+// TestAOneLineCountsWhatWasCalled runs what lines stand for while a known number of
+// calls are made, and adds their tables up.
+func TestAOneLineCountsWhatWasCalled(t *testing.T) {
+	const calls = 900
+	umask, pid := []string{"__x64_sys_umask"}, uint32(os.Getpid())
+	for name, test := range map[string]struct {
+		line    ktrap.OneLine
+		entries int
+		hits    uint64
+		buckets bool
+	}{
+		"by a number":       {ktrap.OneLine{Places: umask, PID: pid, By: "regs.di"}, 3, calls, false},
+		"if":                {ktrap.OneLine{Places: umask, PID: pid, If: "regs.di == 0o22"}, 1, calls / 3, false},
+		"by place and name": {ktrap.OneLine{Places: []string{"__x64_sys_umask", "__x64_sys_umask%return"}, PID: pid, By: "place,comm"}, 2, 2 * calls, false},
+		"sum":               {ktrap.OneLine{Places: umask, PID: pid, Sum: "regs.di"}, 1, calls, false},
+		"hist":              {ktrap.OneLine{Places: umask, PID: pid, Hist: "regs.di", By: "tid"}, 0, calls, true},
+		"steps":             {ktrap.OneLine{Places: umask, PID: pid, Hist: "regs.di", Steps: [3]int64{0, 20, 5}}, 0, calls, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			w, err := s.Graduate(test.line)
+			must(t, err)
+			script, err := s.Script(w.HandlerFile)
+			must(t, err)
+			must(t, script.Run(t.Context()))
+			for i := range calls {
+				unix.Umask([]int{0o22, 0o27, 0o77}[i%3])
+			}
+			must(t, s.Close())
+			tables, err := script.Tables()
+			must(t, err)
+			if len(tables) != 1 || tables[0].Name != w.Table || test.entries > 0 && len(tables[0].Entries) != test.entries {
+				t.Fatalf("%d tables, %+v\n%s", len(tables), tables, w.Text)
+			}
+			hits, buckets := total(tables[0])
+			if hits != test.hits && !test.buckets || test.buckets && buckets != test.hits {
+				t.Errorf("%d hits, %d in buckets, want %d: %+v\n%s", hits, buckets, test.hits, tables[0], w.Text)
+			}
+		})
+	}
+}
+
+// total adds up what a table counts.
+func total(table ktrap.Table) (hits, buckets uint64) {
+	for _, n := range table.Buckets {
+		buckets += n
+	}
+	for _, e := range table.Entries {
+		if v := e.Value; len(v.Fields) > 0 {
+			hits += v.Fields[0].Bits
+		} else {
+			hits += v.Bits
+		}
+		for _, n := range e.Buckets {
+			buckets += n
+		}
+	}
+	return hits, buckets
+}
