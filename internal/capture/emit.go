@@ -105,6 +105,9 @@ func (e *emitter) filter() {
 	if f.Comm != "" {
 		var comm [object.CommSize]byte
 		copy(comm[:object.CommSize-1], f.Comm)
+		for i := 0; i < object.CommSize; i += 8 { // on 6.1 nothing is written behind the name
+			e.add(asm.StoreImm(asm.RFP, int16(commSlot+i), 0, asm.DWord))
+		}
 		e.comm(asm.RFP, commSlot)
 		for i := 0; i < object.CommSize; i += 8 {
 			e.add(

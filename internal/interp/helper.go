@@ -176,10 +176,10 @@ func ktime(r *run) value {
 }
 
 // getComm cuts at the buffer's size and always ends with a NUL.
+// getComm leaves what is behind the name's NUL as it was, as 6.1 does.
 func getComm(r *run) value {
 	p := r.bytes(asm.R1, int(r.regs[asm.R2].bits))
-	clear(p)
-	copy(p[:min(len(p)-1, 15)], r.env.Comm)
+	p[copy(p[:min(len(p)-1, 15)], r.env.Comm)] = 0
 	return number(0)
 }
 

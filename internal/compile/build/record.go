@@ -83,7 +83,7 @@ func (b *builder) header(rec ir.Operand, site int64) {
 	b.store(rec, object.CPUOffset, 4, b.call(int32(asm.FnGetSmpProcessorId), true))
 	b.add(ir.Ins{Op: ir.Tallied, Dst: lost, Off: object.FullOffset})
 	b.store(rec, object.LostOffset, 8, ir.R(lost))
-	b.commTo(nil, place{base: rec, off: object.CommOffset, size: object.CommSize})
+	b.comm(place{base: rec, off: object.CommOffset})
 	b.store(rec, object.SiteOffset, 8, ir.C(site))
 }
 
@@ -173,7 +173,7 @@ func (b *builder) ours(e ast.Expr) bool {
 func (b *builder) textPart(e *ast.CallExpr, word string) part {
 	p := part{field: object.Field{Name: label(e), Kind: object.String, Size: b.bound(e)}, align: 8}
 	if word == "comm" {
-		p.write = func(to place) { b.commTo(e, to) }
+		p.write = b.comm
 		return p
 	}
 	arg, ok := b.strPointer(e)

@@ -129,9 +129,13 @@ func (b *builder) commTo(e ast.Node, p place) {
 		b.copyText(q, p)
 		return
 	}
-	if p.size > commSize {
-		b.clear(place{base: p.base, off: p.off + commSize, size: p.size - commSize})
-	}
+	b.clear(p)
+	b.comm(p)
+}
+
+// comm writes the name up to its NUL: what is behind that stays as it was on 6.1,
+// whose strscpy pads nothing.
+func (b *builder) comm(p place) {
 	b.call(int32(asm.FnGetCurrentComm), false, b.addressOf(p), ir.C(commSize))
 }
 
