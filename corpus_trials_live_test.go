@@ -1,0 +1,427 @@
+//go:build live
+
+package ktrap_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// trials has one for each handler of the corpus.
+var trials = map[string]trial{
+	"ancestors": {do: times(3, func(*testing.T) { unix.Umask(0o22) }), want: want{`i=0 tgid=* comm="*"`: exactly(3)}},
+	"bits": {do: times(5, connectTCP), want: want{
+		`skc_daddr=16777343 skc_dport=* skc_num=* skc_reuse=0 skc_ipv6only=0 skc_state=2 *sk_type=1 sk_protocol=6 name="TCP"`: exactly(5)}},
+	"busy":      {do: sendTCP(4096, 1, 2000, 999), want: want{`count[{.comm="corpus", *}]`: exactly(2), "total": exactly(4096 + 1 + 2000 + 999), "bytes[13]": exactly(1), "bytes[11]": exactly(1), "pid=* size=4096 *tcp_sendmsg*": exactly(1)}},
+	"cast":      {do: times(4, pollSocket), want: want{"_type=1 state=3 *": exactly(4)}},
+	"chain":     {do: readFile("chained", 10, 100), want: want{`reads[{.fs="tmpfs", .name="chained"}]`: exactly(1000)}},
+	"execs":     {do: times(2, execNothing), want: want{`runs["/proc/self/exe"]`: exactly(2)}},
+	"latency":   {do: times(20, writeNull), want: want{"micros[*]": atLeast(20)}},
+	"name":      {do: sendTCP(1, 2, 3), want: want{"tcp": exactly(3)}},
+	"opens":     {do: times(3, openMissing), want: want{`pid=* comm="corpus" filename="/no/such file" flags=32768 mode=0`: exactly(3)}},
+	"readsize":  {do: both(readFile("read", 7, 1000), times(3, readDirectory)), want: want{"sizes[10]": atLeast(7), "errors[21]": exactly(3)}},
+	"registers": {do: readFile("registers", 5, 10), want: want{"at[*]": atLeast(15), "dx=10": atLeast(15)}},
+	"signed":    {do: readDirectory, want: want{"last": exactly(1<<64 - 3), "tenth": exactly(1<<64 - 2), "rest": exactly(1<<64 - 1)}},
+	"stacks":    {do: times(6, fsync), want: want{"callers[*]": exactly(6), "both[*]": exactly(6)}},
+
+	"capable":    {do: times(7, func(t *testing.T) { must(t, unix.Chroot("/")) }), want: want{`asked[{.comm="corpus", .cap=18}]`: exactly(7), "denied[*]": exactly(0), "pending[*]": exactly(0)}},
+	"dcsnoop":    {do: both(createAndRemove("one"), createAndRemove("two")), want: want{"one in corpus*": atLeast(1), "two in corpus*": atLeast(1)}},
+	"dcstat":     {do: createAndRemove("one"), want: want{"missing": atLeast(1), "found": atLeast(1)}},
+	"exitsnoop":  {do: both(child(0, unix.SYS_EXIT_GROUP, 3), child(unix.SIGKILL, unix.SYS_PAUSE, 0)), want: want{"exit code 3, signal 0, child of *": exactly(1), "exit code 0, signal 9, child of *": exactly(1), "lives[*]": exactly(2)}},
+	"killsnoop":  {do: times(3, func(t *testing.T) { must(t, unix.Kill(os.Getpid(), 0)) }), want: want{"corpus sends 0 to *": exactly(3)}},
+	"mountsnoop": {do: mountAndUnmount, want: want{`corpus mounts nowhere on corpus* as tmpfs, flags 0x6`: exactly(1)}},
+	"naptime":    {do: times(3, func(t *testing.T) { nap(t, 5*time.Millisecond) }), want: want{"millis[3]": exactly(3), "total": exactly(15e6)}},
+	"pidpersec":  {do: times(4, child(0, unix.SYS_EXIT_GROUP, 0)), want: want{`processes["corpus"]`: exactly(4)}},
+	"setuids":    {do: times(2, setUser), want: want{"corpus setuid 0": exactly(2), "corpus setresuid -1 -1 -1": exactly(2)}},
+	"signals":    {do: times(5, signalSelf), want: want{"toThread[28]": exactly(5), "toProcess[28]": exactly(5)}},
+	"statsnoop":  {do: times(9, statFile("looked at")), want: want{`looked["looked at"]`: exactly(9)}},
+	"syncsnoop":  {do: both(times(1, func(*testing.T) { unix.Sync() }), times(3, mountAndUnmount)), want: want{`syncs["corpus"]`: exactly(1), `syncs["tmpfs"]`: exactly(3)}},
+	"vfscount":   {do: times(11, fsync), want: want{`calls["corpus"]`: exactly(11)}},
+	"vfsstat": {do: both(times(2, createAndRemove("counted")), times(4, fsync), times(5, writeNull), times(6, readDirectory)), want: want{
+		"creates": exactly(2 + 4), "fsyncs": exactly(4), "writes": exactly(5), "reads": exactly(6), "opens": atLeast(2 + 4)}},
+
+	"aggregates": {do: readFile("added up", 10, 100), want: want{
+		`calls[{.comm="corpus", .at=*vfs_read*}]`: exactly(10), `bytes["corpus"].count`: exactly(10), `bytes["corpus"].sum`: exactly(1000), `bytes["corpus"].max`: exactly(100),
+		"all.count": atLeast(20), "sizes[*] bucket 7": atLeast(20), "coarse[*] bucket 1": atLeast(10), "steps[11]": atLeast(20), "place=vfs_read count=100": atLeast(10)}},
+	"bindsnoop":   {do: listenTCP, want: want{"corpus binds TCP port 7011, reuse 0": atLeast(1)}},
+	"chmods":      {do: changeFile, want: want{"changed: mode 0640, was 0600": exactly(1), "changed: owner -1, group 7": exactly(1)}},
+	"directories": {do: times(3, listDirectory), want: want{`listed["corpus*"]`: exactly(6), "from[0]": exactly(3)}},
+	"fileslower":  {do: both(readFile("fast", 5, 10), readSlowly), want: want{"* of fast": exactly(0), "corpus read 3 of 10 bytes of ": exactly(1)}},
+	"filetop":     {do: readFile("top", 7, 100), want: want{`reads[{.pid=*, .comm="corpus", .name="top"}].count`: exactly(7), `reads[{.pid=*, .comm="corpus", .name="top"}].sum`: exactly(700), `writes[{.pid=*, .comm="corpus", .name="top"}].max`: exactly(700)}},
+	"locks":       {do: lockFile, want: want{"locked: command 6, type 1, 20 bytes at 10": exactly(1)}},
+	"path":        {do: createAndRemove("leaf"), want: want{`depth=0 str="leaf"`: exactly(1), `depth=1 str="corpus*"`: exactly(1), `depth=2 str="tmp"`: atLeast(1), `depth=3 str="/"`: atLeast(1)}},
+	"sockets":     {do: both(times(3, connectTCP), sendUDP), want: want{"made[2][1]": exactly(3 * 2), "made[2][2]": exactly(2)}},
+	"solisten":    {do: listenTCP, want: want{"corpus listens at port 7011, state 1, backlog 8": exactly(1)}},
+	"tcpaccept":   {do: times(4, connectTCP), want: want{"corpus accepts at port *, state 1": exactly(4)}},
+	"tcpconnect":  {do: connectTo7011, want: want{"corpus to 127.0.0.1 port 7011": exactly(1)}},
+	"tcplife":     {do: sendTCP(100, 200), want: want{"port * received 30* and sent 0 bytes": exactly(1), "port * received 0 and sent 30*": exactly(1), "millis[*]": exactly(2), "lives[*]": exactly(0)}},
+	"tcpretrans":  {do: connectInVain, want: want{"port *, state 2, * segments": atLeast(1)}},
+	"tcprtt":      {do: sendTCP(1, 2, 3), want: want{"micros[16777343]": atLeast(3)}},
+	"tcpstates":   {do: times(3, connectTCP), want: want{"changes[{.from=7, .to=2}]": exactly(3), "changes[{.from=2, .to=1}]": exactly(3), "changes[{.from=3, .to=1}]": exactly(3), "established": exactly(6)}},
+	"tcpsynbl":    {do: times(5, connectTCP), want: want{"backlog[8]": exactly(5), "backlog[8] bucket 0": exactly(5)}},
+	"tcptop":      {do: sendAndReceiveTCP(5000), want: want{`bytes["corpus"].sent`: exactly(5000), `bytes["corpus"].received`: exactly(5000)}},
+	"truncates":   {do: changeFile, want: want{`sizes["changed"]`: exactly(4101), "changed: mode 1, 8192 bytes at 4096": exactly(1)}},
+	"udpconnect":  {do: sendUDP, want: want{"corpus to port 7012, type 2": exactly(1), "sizes[7]": exactly(4)}},
+	"unixnames":   {do: sendUnix, want: want{"corpus to /tmp/corpus.socket, 21 bytes": exactly(1), "7 bytes to /tmp/corpus.socket": exactly(1)}},
+	"unlinks": {do: moveFiles, want: want{"corpus makes corpus.d, mode 0750": exactly(1), "corpus links corpus.l to elsewhere": exactly(1),
+		"corpus renames corpus.l to corpus.m": exactly(1), "corpus removes corpus.m": exactly(1)}},
+	"xattrs": {do: changeFile, want: want{"changed: trusted.corpus, 5 bytes": exactly(1)}},
+}
+
+// What is done. Each takes a test, runs on the thread that is called corpus, and
+// makes no other calls of the kind that is counted.
+
+func times(n int, do func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		for range n {
+			do(t)
+		}
+	}
+}
+
+func both(all ...func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		for _, do := range all {
+			do(t)
+		}
+	}
+}
+
+// pairTCP connects over 127.0.0.1 by raw calls, which stay on this thread.
+func pairTCP(t *testing.T) (client, server int, close func()) {
+	l := socketTCP(t)
+	must(t, unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	must(t, unix.Listen(l, 8))
+	at, err := unix.Getsockname(l)
+	must(t, err)
+	client = socketTCP(t)
+	must(t, unix.Connect(client, at))
+	server, _, err = unix.Accept(l)
+	must(t, err)
+	return client, server, func() {
+		for _, fd := range []int{client, server, l} {
+			unix.Close(fd)
+		}
+	}
+}
+
+func socketTCP(t *testing.T) int {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	must(t, err)
+	return fd
+}
+
+func connectTCP(t *testing.T) {
+	_, _, end := pairTCP(t)
+	end()
+}
+
+func sendTCP(sizes ...int) func(*testing.T) {
+	return func(t *testing.T) {
+		client, _, end := pairTCP(t)
+		defer end()
+		for _, n := range sizes {
+			_, err := unix.Write(client, make([]byte, n))
+			must(t, err)
+		}
+	}
+}
+
+func pollSocket(t *testing.T) {
+	client, _, end := pairTCP(t)
+	defer end()
+	_, err := unix.Poll([]unix.PollFd{{Fd: int32(client), Events: unix.POLLOUT}}, 0)
+	must(t, err)
+}
+
+// readFile reads a file of a tmpfs, n times size bytes.
+func readFile(name string, n, size int) func(*testing.T) {
+	return func(t *testing.T) {
+		path := filepath.Join("/dev/shm", name)
+		must(t, os.WriteFile(path, make([]byte, n*size), 0o600))
+		defer os.Remove(path)
+		fd, err := unix.Open(path, unix.O_RDONLY, 0)
+		must(t, err)
+		defer unix.Close(fd)
+		for range n {
+			_, err := unix.Read(fd, make([]byte, size))
+			must(t, err)
+		}
+	}
+}
+
+func readDirectory(t *testing.T) {
+	fd, err := unix.Open("/", unix.O_RDONLY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	if _, err := unix.Read(fd, make([]byte, 10)); !errors.Is(err, unix.EISDIR) {
+		t.Errorf("reading a directory: %v", err)
+	}
+}
+
+func writeNull(t *testing.T) {
+	fd, err := unix.Open("/dev/null", unix.O_WRONLY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, make([]byte, 10))
+	must(t, err)
+}
+
+func openMissing(t *testing.T) {
+	if _, err := unix.Open("/no/such file", unix.O_RDONLY|unix.O_LARGEFILE, 0); !errors.Is(err, unix.ENOENT) {
+		t.Error(err)
+	}
+}
+
+// fsync has a page of a mapped file written back; the system call fsync calls
+// no function that could be probed on 7.3.
+func fsync(t *testing.T) {
+	fd := file(t, "synced")
+	defer unix.Close(fd)
+	must(t, unix.Ftruncate(fd, 4096))
+	page, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	must(t, err)
+	must(t, unix.Msync(page, unix.MS_SYNC))
+	must(t, unix.Munmap(page))
+}
+
+// file creates an empty one, which is gone when it is closed.
+func file(t *testing.T, name string) int {
+	path := filepath.Join("/dev/shm", name)
+	fd, err := unix.Open(path, unix.O_CREAT|unix.O_RDWR, 0o600)
+	must(t, err)
+	must(t, unix.Unlink(path))
+	return fd
+}
+
+// createAndRemove does so in a new directory, whose name begins with corpus.
+func createAndRemove(name string) func(*testing.T) {
+	return func(t *testing.T) {
+		dir, err := os.MkdirTemp("", "corpus")
+		must(t, err)
+		path := filepath.Join(dir, name)
+		fd, err := unix.Open(path, unix.O_CREAT|unix.O_RDWR, 0o600)
+		must(t, err)
+		unix.Close(fd)
+		must(t, unix.Unlink(path))
+		must(t, unix.Rmdir(dir))
+	}
+}
+
+func statFile(name string) func(*testing.T) {
+	path := filepath.Join("/dev/shm", name)
+	return func(t *testing.T) {
+		fd, err := unix.Open(path, unix.O_CREAT|unix.O_RDWR, 0o600)
+		must(t, err)
+		var st unix.Stat_t
+		must(t, unix.Stat(path, &st))
+		unix.Close(fd)
+		must(t, unix.Unlink(path))
+	}
+}
+
+func mountAndUnmount(t *testing.T) {
+	dir, err := os.MkdirTemp("", "corpus")
+	must(t, err)
+	must(t, unix.Mount("nowhere", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, ""))
+	must(t, unix.Unmount(dir, 0))
+	must(t, unix.Rmdir(dir))
+}
+
+func nap(t *testing.T, d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	must(t, unix.Nanosleep(&ts, nil))
+}
+
+// setUser changes nothing, and by plain calls only this thread.
+func setUser(t *testing.T) {
+	for _, call := range [][4]uintptr{{unix.SYS_SETUID, 0}, {unix.SYS_SETRESUID, ^uintptr(0), ^uintptr(0), ^uintptr(0)}} {
+		if _, _, err := unix.RawSyscall(call[0], call[1], call[2], call[3]); err != 0 {
+			t.Error(err)
+		}
+	}
+}
+
+// signalSelf sends what Go ignores: to this thread, and to the process.
+func signalSelf(t *testing.T) {
+	must(t, unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGWINCH))
+	must(t, unix.Kill(os.Getpid(), unix.SIGWINCH))
+}
+
+// execNothing runs the kernel's answer to /proc/self/exe with a flag at which it ends.
+func execNothing(t *testing.T) {
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"corpus", "-test.run=^$"}, &syscall.ProcAttr{})
+	must(t, err)
+	_, err = unix.Wait4(pid, nil, 0, nil)
+	must(t, err)
+}
+
+// child forks one that makes one system call; if sig is not 0 it is killed by that.
+func child(sig unix.Signal, call, arg uintptr) func(*testing.T) {
+	return func(t *testing.T) {
+		pid := fork(call, arg)
+		if sig != 0 {
+			must(t, unix.Kill(pid, sig))
+		}
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		must(t, err)
+	}
+}
+
+// fork's child has of Go's threads but this one, and so none of Go's runtime: a
+// function that asks whether its stack is to grow might wait there forever.
+//
+//go:nosplit
+//go:norace
+func fork(call, arg uintptr) int {
+	pid, _, _ := unix.RawSyscall(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0)
+	for pid == 0 {
+		unix.RawSyscall(call, arg, 0, 0)
+	}
+	return int(pid)
+}
+
+func connectTo7011(t *testing.T) {
+	fd := socketTCP(t)
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 7011}); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("connect where nobody listens: %v", err)
+	}
+}
+
+func listenTCP(t *testing.T) {
+	fd := socketTCP(t)
+	defer unix.Close(fd)
+	must(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 7011}))
+	must(t, unix.Listen(fd, 8))
+}
+
+// connectInVain fills the queue of a socket that listens, so that who connects
+// then must ask again, after a second.
+func connectInVain(t *testing.T) {
+	l := socketTCP(t)
+	defer unix.Close(l)
+	must(t, unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	must(t, unix.Listen(l, 0))
+	at, err := unix.Getsockname(l)
+	must(t, err)
+	for range 3 {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+		must(t, err)
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, at); !errors.Is(err, unix.EINPROGRESS) {
+			must(t, err)
+		}
+	}
+	time.Sleep(1300 * time.Millisecond)
+}
+
+func sendAndReceiveTCP(n int) func(*testing.T) {
+	return func(t *testing.T) {
+		client, server, end := pairTCP(t)
+		defer end()
+		_, err := unix.Write(client, make([]byte, n))
+		must(t, err)
+		for n > 0 {
+			got, err := unix.Read(server, make([]byte, n))
+			must(t, err)
+			n -= max(got, 1)
+		}
+	}
+}
+
+func sendUDP(t *testing.T) {
+	var fds [2]int
+	for i := range fds {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+		must(t, err)
+		defer unix.Close(fd)
+		fds[i] = fd
+	}
+	to := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 7012}
+	must(t, unix.Bind(fds[0], to))
+	must(t, unix.Connect(fds[1], to))
+	for range 4 {
+		_, err := unix.Write(fds[1], make([]byte, 100))
+		must(t, err)
+	}
+}
+
+func sendUnix(t *testing.T) {
+	const path = "/tmp/corpus.socket"
+	var fds [2]int
+	for i := range fds {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		must(t, err)
+		defer unix.Close(fd)
+		fds[i] = fd
+	}
+	must(t, unix.Bind(fds[0], &unix.SockaddrUnix{Name: path}))
+	defer os.Remove(path)
+	must(t, unix.Listen(fds[0], 1))
+	must(t, unix.Connect(fds[1], &unix.SockaddrUnix{Name: path}))
+	_, err := unix.Write(fds[1], make([]byte, 7))
+	must(t, err)
+}
+
+func moveFiles(t *testing.T) {
+	must(t, unix.Mkdir("/dev/shm/corpus.d", 0o750))
+	must(t, unix.Rmdir("/dev/shm/corpus.d"))
+	must(t, unix.Symlink("elsewhere", "/dev/shm/corpus.l"))
+	must(t, unix.Rename("/dev/shm/corpus.l", "/dev/shm/corpus.m"))
+	must(t, unix.Unlink("/dev/shm/corpus.m"))
+}
+
+func changeFile(t *testing.T) {
+	fd := file(t, "changed")
+	defer unix.Close(fd)
+	must(t, unix.Ftruncate(fd, 4101))
+	must(t, unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 4096, 8192))
+	must(t, unix.Fchmod(fd, 0o640))
+	must(t, unix.Fchown(fd, -1, 7))
+	must(t, unix.Fsetxattr(fd, "trusted.corpus", []byte("value"), 0))
+}
+
+func lockFile(t *testing.T) {
+	fd := file(t, "locked")
+	defer unix.Close(fd)
+	must(t, unix.FcntlFlock(uintptr(fd), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: 10, Len: 20}))
+}
+
+// listDirectory asks twice: the second time there is nothing left.
+func listDirectory(t *testing.T) {
+	dir, err := os.MkdirTemp("", "corpus")
+	must(t, err)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err)
+	for range 2 {
+		_, err = unix.Getdents(fd, make([]byte, 4096))
+		must(t, err)
+	}
+	unix.Close(fd)
+	must(t, unix.Rmdir(dir))
+}
+
+// readSlowly reads from a pipe that is written to after a while.
+func readSlowly(t *testing.T) {
+	var fds [2]int
+	must(t, unix.Pipe(fds[:]))
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		time.Sleep(50 * time.Millisecond)
+		_, err := unix.Write(fds[1], make([]byte, 3))
+		must(t, err)
+	})
+	_, err := unix.Read(fds[0], make([]byte, 10))
+	must(t, err)
+	writing.Wait()
+	unix.Close(fds[0])
+	unix.Close(fds[1])
+}
