@@ -60,7 +60,7 @@ func (e *Event) Show() []Value {
 	if e.Registration.typed == nil {
 		return nil
 	}
-	return e.values(e.Registration.typed.Shown)
+	return e.Registration.show(e.record, e.values(e.Registration.typed.Shown))
 }
 
 func (e *Event) values(of []capture.Value) []Value {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 
 	"ktrap/internal/arch"
 	"ktrap/internal/compile"
@@ -21,6 +22,9 @@ type OneLine struct {
 	Sum    string   // count, sum, average, least and greatest of this instead of hits
 	Hist   string   // how often this had which values instead
 	Steps  [3]int64 // of Hist: from, to, and the width of a bucket; zero for powers of two
+	Trace  bool     // send each hit, with what the function is given or returns
+	Show   string   // with Trace: and these
+	Stack  bool     // with Trace: and the kernel's stack
 	PID    uint32   // only hits of this process; 0 for any
 	Comm   string   // only hits of threads of this name; empty for any
 }
@@ -71,6 +75,10 @@ func (o OneLine) write(env compile.Env) (Written, error) {
 	if o.Hist != "" {
 		r.What, r.Of = oneliner.Hist, oneliner.Expr{Flag: "EXPR", Text: o.Hist}
 		r.Linear = oneliner.Linear{Least: o.Steps[0], Most: o.Steps[1], Step: o.Steps[2]}
+	}
+	if o.Trace {
+		show := strings.ReplaceAll(o.Show, "->", ".")
+		r.What, r.All, r.Stack, r.Show = oneliner.Send, true, o.Stack, oneliner.Expr{Flag: "--show", Text: show}
 	}
 	f, err := oneliner.Make(r, env)
 	if err != nil {

@@ -3,6 +3,9 @@
 package ktrap_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -74,6 +77,83 @@ func TestAOneLineCountsWhatWasCalled(t *testing.T) {
 				t.Errorf("%d hits, %d in buckets, want %d: %+v\n%s", hits, buckets, test.hits, tables[0], w.Text)
 			}
 		})
+	}
+}
+
+// TestAnExpressionLetsHitsPassAndIsShown asks each mechanism for the hits of one of
+// three masks.
+func TestAnExpressionLetsHitsPassAndIsShown(t *testing.T) {
+	const calls = 300
+	for _, test := range []struct {
+		mechanism string
+		probe     ktrap.Probe
+		want      string
+	}{
+		{"", ktrap.Probe{If: "regs.di == 0o27", Show: "regs.di,regs.di*2,comm[0:0]"}, ""},
+		{"", ktrap.Probe{If: "regs.di == 0o27", Show: "regs.di,regs.di*2, regs.si - regs.si"}, "[regs.di=23 regs.di*2=46 regs.si - regs.si=0]"},
+		{"kprobe", ktrap.Probe{If: "regs.di == 0o27", Show: "regs.di*2,regs.di", Stack: true}, "[regs.di*2=46 regs.di=23]"},
+		{"", ktrap.Probe{Return: true, If: "retval == 0o22", Show: "uint32(retval)+pid-pid"}, "[uint32(retval)+pid-pid=18]"},
+		{"kprobe", ktrap.Probe{Return: true, If: "retval == 0o22", Show: "retval, tid - tid"}, "[retval=18 tid - tid=0]"},
+	} {
+		c := ktrap.Config{Mechanism: test.mechanism}
+		s, err := c.Open(t.Context())
+		must(t, err)
+		p := test.probe
+		p.Symbol, p.PID = "__x64_sys_umask", uint32(os.Getpid())
+		_, err = s.Register(t.Context(), &p)
+		if test.want == "" {
+			var mistake *ktrap.SourceError
+			if !errors.As(err, &mistake) {
+				t.Errorf("%s: got %v", p.Show, err)
+			}
+			must(t, s.Close())
+			continue
+		}
+		must(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			defer cancel()
+			for i := range calls {
+				unix.Umask([]int{0o22, 0o27, 0o77}[i%3])
+			}
+		}()
+		n := 0
+		for ev, err := range s.Events(ctx) {
+			must(t, err)
+			if got := fmt.Sprint(ev.Show()); got != test.want {
+				t.Fatalf("%s %s: shown %s, want %s", test.mechanism, p.Show, got, test.want)
+			}
+			n++
+		}
+		must(t, s.Close())
+		ledgers, err := s.Ledgers()
+		must(t, err)
+		// The first return tells the mask of before.
+		if l := ledgers[0]; n < calls/3-1 || n > calls/3+1 || l.Delivered != uint64(n) || l.Filtered < calls-calls/3-1 || !l.Complete && l.MissesKnown {
+			t.Errorf("%s %s: %d events, %+v", test.mechanism, p.If, n, l)
+		}
+		unix.Umask(0o22)
+	}
+}
+
+// TestAGraduatedTraceSendsAsManyEvents runs the file that a trace stands for.
+func TestAGraduatedTraceSendsAsManyEvents(t *testing.T) {
+	line := ktrap.OneLine{Places: []string{"__x64_sys_umask"}, Trace: true, If: "regs.di == 0o27", Show: "regs.di,comm", PID: uint32(os.Getpid())}
+	s := open(t)
+	w, err := s.Graduate(line)
+	must(t, err)
+	must(t, s.Close())
+	events, _, _ := run(t, w.HandlerFile, func() {
+		for i := range 90 {
+			unix.Umask([]int{0o22, 0o27, 0o77}[i%3])
+		}
+		unix.Umask(0o22)
+	})
+	if len(events) != 30 {
+		t.Fatalf("%d events, want 30\n%s", len(events), w.Text)
+	}
+	if sent := events[0].Emitted(); len(sent) != 3 || sent[1].Bits != 0o27 {
+		t.Errorf("sent %v\n%s", sent, w.Text)
 	}
 }
 

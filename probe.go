@@ -26,11 +26,15 @@ type Probe struct {
 	Ret *Handler `json:"ret,omitempty"` // when the function has returned; needs Return
 
 	// Quiet counts hits and records nothing: they are in the ledger as Handled.
-	Quiet   bool   `json:"quiet,omitempty"`
-	Regs    bool   `json:"regs,omitempty"`    // record the registers
-	Stack   bool   `json:"stack,omitempty"`   // record the kernel stack
-	Structs bool   `json:"structs,omitempty"` // record the structs that arguments point to
-	Show    string `json:"show,omitempty"`    // record these: paths from an argument, separated by commas
+	Quiet   bool `json:"quiet,omitempty"`
+	Regs    bool `json:"regs,omitempty"`    // record the registers
+	Stack   bool `json:"stack,omitempty"`   // record the kernel stack
+	Structs bool `json:"structs,omitempty"` // record the structs that arguments point to
+	// Show records these, separated by commas: paths from an argument, and
+	// expressions as those of a OneLine.
+	Show string `json:"show,omitempty"`
+	// If records only hits for which this expression is true; others are Filtered.
+	If string `json:"if,omitempty"`
 
 	PID  uint32 `json:"pid,omitempty"`  // only hits of this process
 	Comm string `json:"comm,omitempty"` // only hits of threads with this name

@@ -25,10 +25,12 @@ type Registration struct {
 	funcID  btf.ID
 	untyped string // why arguments have no types, if so
 	typed   *capture.Typed
-	step    plan.Step // how it is attached
-	batch   *batch
-	index   int // in the batch
-	gone    bool
+	shown   []asked // what Show names
+	expressions
+	step  plan.Step // how it is attached
+	batch *batch
+	index int // in the batch
+	gone  bool
 
 	delivered atomic.Uint64 // events that the loop over Events yielded
 	taken     atomic.Uint64 // records that came out of the ring

@@ -155,10 +155,19 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 	if r.probe.Stack {
 		w.Frames = maxFrames
 	}
-	if r.probe.Show != "" {
-		w.Show = strings.Split(r.probe.Show, ",")
+	if r.probe.Show != "" && !r.probe.Quiet {
+		r.shown = parts(r.probe.Show, parameters(spec, id, r.probe.Return))
+	}
+	for _, a := range r.shown {
+		if a.isPath {
+			w.Show = append(w.Show, a.text)
+		}
 	}
 	var err error
+	if r.expressions, err = s.express(r, r.shown); err != nil {
+		return point, err
+	}
+	w.If, w.Part = r.cond, r.expressions.show
 	r.typed, err = capture.Check(spec, id, s.arch, w)
 	if err != nil {
 		return point, fmt.Errorf("%s: %w", r.Place(), err)
@@ -167,6 +176,10 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 		if _, err := r.typed.Fetch(s.arch); err != nil {
 			return point, fmt.Errorf("%s: %w", r.Place(), err)
 		}
+	}
+	for _, needs := range r.needs {
+		point.Regs, point.Stack = point.Regs || needs.Regs, point.Stack || needs.Stack
+		r.typed.Direct = r.typed.Direct && (needs.Direct || !needs.Args)
 	}
 	if !r.probe.Quiet {
 		r.untyped = point.NoFunc

@@ -80,6 +80,7 @@ type Session struct {
 	regs    []*Registration // by the number that records carry
 	batches []*batch
 	skipped []Skipped
+	parts   map[string]*shared // by the file that they stand for
 	scripts []*Script
 	sources map[*HandlerFile]*Script // by the handlers that they are of
 	loading loading

@@ -108,7 +108,7 @@ func (p *Point) emit(t capture.Target) (object.Program, error) {
 	if p.Script != nil {
 		return p.Script.Emit(t)
 	}
-	return p.Unit.Emit(t), nil
+	return p.Unit.Emit(t)
 }
 
 func multi(m plan.Mechanism) bool      { return m == plan.Multi || m == plan.ReturnMulti }

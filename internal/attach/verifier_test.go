@@ -42,7 +42,10 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer s.Close()
-				prog := u.Emit(target)
+				prog, err := u.Emit(target)
+				if err != nil {
+					t.Fatal(err)
+				}
 				if err := s.associate(prog, nil); err != nil {
 					t.Fatal(err)
 				}

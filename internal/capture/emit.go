@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cilium/ebpf/asm"
@@ -41,24 +42,34 @@ const (
 // filter, reserve the record, fill it in place, submit it without waking anybody
 // (the reader polls; a wake-up a hit would cost more than the hit). Every way
 // out but the last has a counter of its own.
-func (u *Unit) Emit(t Target) object.Program {
+func (u *Unit) Emit(t Target) (object.Program, error) {
 	e := emitter{u: u, t: t, l: u.LayOut(t.Arch)}
 	e.enter()
 	e.filter()
+	e.condition()
 	if u.Quiet {
 		e.add(asm.Ja.Label(ledger.Out))
 		e.leaveUncounted()
-		return object.Program{Context: t.Context, Insns: e.insns, Cookie: t.Cookie}
+	} else {
+		e.record()
 	}
+	if err := errors.Join(e.part(ifPart, u.If), e.part(showPart, u.Show)); err != nil {
+		return object.Program{}, err
+	}
+	return object.Program{Context: t.Context, Insns: e.insns, Cookie: t.Cookie}, nil
+}
+
+// record writes a record.
+func (e *emitter) record() {
 	e.reserve()
 	e.header()
 	e.words()
-	for i := range u.Reads {
+	for i := range e.u.Reads {
 		e.read(i)
 	}
+	e.show()
 	e.stack()
 	e.leave()
-	return object.Program{Context: t.Context, Insns: e.insns, Cookie: t.Cookie}
 }
 
 type emitter struct {
@@ -105,8 +116,9 @@ func (e *emitter) filter() {
 	if f.Comm != "" {
 		var comm [object.CommSize]byte
 		copy(comm[:object.CommSize-1], f.Comm)
+		e.add(asm.Mov.Imm(asm.R0, 0))
 		for i := 0; i < object.CommSize; i += 8 { // on 6.1 nothing is written behind the name
-			e.add(asm.StoreImm(asm.RFP, int16(commSlot+i), 0, asm.DWord))
+			e.add(asm.StoreMem(asm.RFP, int16(commSlot+i), asm.R0, asm.DWord))
 		}
 		e.comm(asm.RFP, commSlot)
 		for i := 0; i < object.CommSize; i += 8 {
@@ -117,6 +129,58 @@ func (e *emitter) filter() {
 			)
 		}
 	}
+}
+
+// Names of the subprograms.
+const (
+	ifPart   = "if"
+	showPart = "show"
+)
+
+// condition asks Unit.If.
+func (e *emitter) condition() {
+	if e.u.If == nil {
+		return
+	}
+	e.add(
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.RFP, pointerSlot, asm.R1, asm.DWord),
+		asm.Mov.Reg(asm.R1, ctx),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, pointerSlot),
+		asm.Call.Label(ifPart),
+		asm.LoadMem(asm.R0, asm.RFP, pointerSlot, asm.DWord),
+		asm.JEq.Imm(asm.R0, 0, "filtered"),
+	)
+}
+
+// show has Unit.Show fill its part of the record.
+func (e *emitter) show() {
+	if e.u.Show == nil {
+		return
+	}
+	e.add(asm.Mov.Imm(asm.R1, 0))
+	e.store(e.l.Show, asm.R1, asm.DWord)
+	e.add(
+		asm.Mov.Reg(asm.R1, ctx),
+		asm.Mov.Reg(asm.R2, record),
+		asm.Add.Imm(asm.R2, int32(e.l.Show)),
+		asm.Call.Label(showPart),
+	)
+}
+
+// part appends a subprogram.
+func (e *emitter) part(name string, p *Part) error {
+	if p == nil {
+		return nil
+	}
+	insns, err := p.Emit(e.t)
+	if err != nil {
+		return err
+	}
+	e.symbol = name
+	e.add(insns...)
+	return nil
 }
 
 func (e *emitter) comm(base asm.Register, offset int) {
@@ -323,7 +387,7 @@ func (e *emitter) leave() {
 
 // leaveUncounted are the ways out of a hit that is not recorded, and the end.
 func (e *emitter) leaveUncounted() {
-	if e.u.Filter != (Filter{}) {
+	if e.u.Filter != (Filter{}) || e.u.If != nil {
 		e.symbol = "filtered"
 		e.count(object.FilteredOffset)
 		e.add(asm.Ja.Label(ledger.Out))

@@ -56,6 +56,9 @@ const eventSize = 3584
 
 // Fetch writes u for kprobe events on a. What can't be had that way is an error.
 func (u *Unit) Fetch(a *arch.Arch) (*Fetch, error) {
+	if u.If != nil || u.Show != nil {
+		return nil, fmt.Errorf("without BPF no expression can be computed")
+	}
 	if u.Frames > 0 {
 		return nil, fmt.Errorf("without BPF no stack can be recorded")
 	}

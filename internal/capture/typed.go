@@ -22,6 +22,8 @@ type Want struct {
 	Frames  int      // the deepest stack recorded; 0 for none
 	Filter  Filter
 	Quiet   bool // nothing: hits are counted
+	If      *Part
+	Part    *Part // Unit.Show
 }
 
 // Limits of one record, bytes.
@@ -59,7 +61,7 @@ const none = -1
 // stand for what they would be. A mistake in w.Show is a *btf.PathError.
 func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 	t := &Typed{
-		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter, Quiet: w.Quiet},
+		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter, Quiet: w.Quiet, If: w.If, Show: w.Part},
 		arch: a,
 	}
 	var err error
@@ -295,6 +297,19 @@ func text(memory []byte) value.Str {
 		return value.Str{Bytes: memory[:end], State: value.Cut}
 	}
 	return value.Str{Bytes: memory[:end], State: value.Whole}
+}
+
+// ShowOf returns what Unit.Show recorded, with the word that begins it; nil where it
+// recorded nothing.
+func (t *Typed) ShowOf(record []byte) []byte {
+	if t.Show == nil {
+		return nil
+	}
+	memory := record[t.layout.Show:][:t.Show.Size]
+	if le.Uint64(memory) == 0 {
+		return nil
+	}
+	return memory
 }
 
 // Arch is the processor that the record's registers are of.

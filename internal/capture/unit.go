@@ -12,6 +12,8 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/cilium/ebpf/asm"
+
 	"ktrap/internal/arch"
 	"ktrap/internal/object"
 )
@@ -25,7 +27,17 @@ type Unit struct {
 	Reads  []Read     // memory, read when the probe hits
 	Frames int        // the deepest kernel stack recorded; 0 for none
 	Filter Filter
-	Quiet  bool // hits are counted, and nothing is recorded
+	Quiet  bool  // hits are counted, and nothing is recorded
+	If     *Part // lets a hit pass, besides Filter; nil for every hit
+	Show   *Part // records values of its own; nil for none
+}
+
+// A Part is a program that the Unit's own calls with the context and with memory of
+// Size bytes. It says by the first word of that memory, which is zero before,
+// whether it did what it is for.
+type Part struct {
+	Size int
+	Emit func(Target) (asm.Instructions, error)
 }
 
 // le is the byte order of records: that of every processor we know.
@@ -63,6 +75,7 @@ type Layout struct {
 	Ret    int
 	Regs   int
 	Reads  []int
+	Show   int // what Unit.Show records
 	Stack  int // s64: bytes of addresses that follow it, or an error below zero
 	Size   int
 }
@@ -87,6 +100,10 @@ func (u *Unit) LayOut(a *arch.Arch) Layout {
 	l.Regs = take(u.Regs, a.RegsSize)
 	for i, r := range u.Reads {
 		l.Reads[i] = take(true, r.Size)
+	}
+	l.Show = -1
+	if u.Show != nil {
+		l.Show = take(true, u.Show.Size)
 	}
 	l.Stack = take(u.Frames > 0, 8+8*u.Frames)
 	l.Size = at

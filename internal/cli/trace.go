@@ -21,6 +21,7 @@ const traceExamples = `  ktrap trace unix_stream_connect
   ktrap trace 'vfs_*' --comm dd --count 100
   ktrap trace vfs_read%return --json -o reads.json
   ktrap trace tcp_v4_connect --show sk.__sk_common.skc_dport,sk.sk_uid --stack
+  ktrap trace tcp_sendmsg --if 'size > 1000 && comm != "sshd"' --show 'sk.sk_sndbuf/2'
   ktrap trace vfs_read+0x4b --regs --duration 5s
   ktrap trace 0xffffffff81a2f3c0 -n`
 
@@ -38,6 +39,7 @@ type tracing struct {
 
 func newTrace() *cobra.Command {
 	var t tracing
+	var g graduating
 	cmd := &cobra.Command{
 		Use:   "trace PLACE...",
 		Short: "Print a line for every hit of a place in the kernel",
@@ -53,21 +55,36 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 			if err := t.check(cmd.Flags(), places); err != nil {
 				return usageError{err}
 			}
-			return t.run(cmd.Context(), places, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+			if g.asked {
+				return mistakes(cmd.ErrOrStderr(), g.print(cmd, t.output, t.line(places)))
+			}
+			err := t.run(cmd.Context(), places, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+			return mistakes(cmd.ErrOrStderr(), err)
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&t.like.Regs, "regs", false, "print the registers")
 	f.BoolVar(&t.like.Stack, "stack", false, "print the kernel stack")
 	f.BoolVar(&t.like.Structs, "struct", false, "print the structs that arguments point to")
-	f.StringVar(&t.like.Show, "show", "", "print what these paths from an argument lead to (`PATH,…`, as sk.__sk_common.skc_dport)")
+	f.StringVar(&t.like.Show, "show", "", "print these too: `EXPR,…`, as sk.__sk_common.skc_dport, size/1024, str(name)")
+	f.StringVar(&t.like.If, "if", "", "only hits for which `EXPR` is true, as 'size > 1000'")
 	f.Uint32Var(&t.like.PID, "pid", 0, "only hits of process `PID`")
 	f.StringVar(&t.like.Comm, "comm", "", "only hits of threads named `NAME`")
 	f.Uint64Var(&t.count, "count", 0, "stop after `N` events")
 	f.BoolVarP(&t.dryRun, "dry-run", "n", false, "print the plan and arm nothing")
 	f.BoolVar(&t.json, "json", false, "one JSON object a line, a summary last")
+	g.flags(f)
 	t.flags(f)
 	return cmd
+}
+
+// line is what a handler file does in trace's stead: registers and structs it leaves
+// to who goes on with it.
+func (t *tracing) line(places []string) ktrap.OneLine {
+	return ktrap.OneLine{
+		Places: places, Trace: true, If: t.like.If, Show: t.like.Show, Stack: t.like.Stack,
+		PID: t.like.PID, Comm: t.like.Comm,
+	}
 }
 
 // flags are those that every command has that arms probes.

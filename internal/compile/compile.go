@@ -183,8 +183,12 @@ func (h *Handler) EmitWatched(t Target, watch func(pass string, lines []Line)) (
 	}
 	o := &object.Handler{Program: object.Program{Context: t.Context, Cookie: t.Point.Cookie}, Name: h.Name}
 	if t.Bare {
-		o.Insns = append(asm.Instructions{asm.Mov.Reg(ledger.Context, asm.R1)}, code.Insns...)
-		o.Lines = append(make([]token.Position, 1), h.lines(code.Pos)...)
+		o.Insns = asm.Instructions{asm.Mov.Reg(ledger.Context, asm.R1)}
+		if h.unit.file.Env.Part {
+			o.Insns = append(o.Insns, asm.Mov.Reg(ledger.Counts, asm.R2))
+		}
+		o.Lines = append(make([]token.Position, len(o.Insns)), h.lines(code.Pos)...)
+		o.Insns = append(o.Insns, code.Insns...)
 		return o, nil
 	}
 	o.Insns = ledger.Enter(t.Point)

@@ -17,6 +17,9 @@ func Parameters(env Env, at string, returned bool) []Parameter {
 	return front.Parameters(env, at, returned)
 }
 
+// IsWord reports whether a name is a word of handlers that takes nothing.
+func IsWord(name string) bool { return front.IsWord(name) }
+
 // Expression is what an expression turned out to be.
 type Expression struct {
 	Line int    // where it stands

@@ -13,6 +13,10 @@ const (
 	SiteSize   = 8
 )
 
+// PartSize is what memory begins with that a handler fills as a part of another
+// program: a u64 that is not zero once the fields behind it are filled.
+const PartSize = 8
+
 // MapKind is a kind of BPF map.
 type MapKind uint8
 

@@ -36,7 +36,29 @@ func (h *handler) infer(r Request, env compile.Env) error {
 		}
 		p.take = append(p.take, part.take)
 	}
-	return p.run(h, env)
+	if err := p.run(h, env); err != nil {
+		return err
+	}
+	h.whole(r)
+	return nil
+}
+
+// whole adds to what is sent.
+func (h *handler) whole(r Request) {
+	var all []compile.Expression
+	for _, p := range h.params {
+		text := p.Name
+		if p.Type == "*int8" {
+			text = "str(" + text + ")"
+		}
+		if r.All && p.Type != "*regs" {
+			all = append(all, compile.Expression{Text: text})
+		}
+	}
+	h.show = append(all, h.show...)
+	if r.Stack {
+		h.show = append(h.show, compile.Expression{Text: "kstack()"})
+	}
 }
 
 // probing is a file that names expressions, each on lines of its own.

@@ -37,6 +37,8 @@ type Request struct {
 	By     Expr   // the keys, separated by commas
 	Of     Expr   // what is summed up or counted in buckets
 	Show   Expr   // what is sent
+	All    bool   // and all that the function is given, or returns
+	Stack  bool   // and the kernel's stack
 	Linear Linear // the buckets of a Hist; the zero value for powers of two
 	PID    uint32 // only hits of this process; 0 for any
 	Comm   string // only hits of threads of this name; empty for any

@@ -139,6 +139,12 @@ func at2(count uint32) {
 	hits_[uint64(count)]++
 }
 `},
+		"all of it": {Request{What: Send, All: true, Stack: true, Places: read, Show: Expr{"--show", "file.f_pos"}}, `
+//ktrap:pre vfs_read
+func at(file *file, buf *int8, count uint64) {
+	emit(file, str(buf), count, file.f_pos, kstack())
+}
+`},
 		"inside": {Request{What: Send, Places: []string{"vfs_read+0x10"}, Show: Expr{"--show", "r.di,r.si & 0xff"}}, `
 //ktrap:pre vfs_read+0x10
 func at(r *regs) {

@@ -16,12 +16,16 @@ import (
 	"ktrap/internal/compile/front"
 	"ktrap/internal/compile/ir"
 	"ktrap/internal/diag"
+	"ktrap/internal/ledger"
 )
 
 // Handler builds the IR of one handler. Mistakes are noted in s.File.
 func Handler(s *Shared, h *front.Handler) *ir.Func {
 	b := &builder{Shared: s, handler: h, f: ir.New(h.Decl.Name.Name), vars: map[*types.Var]place{}}
 	b.exit = b.newBlock()
+	if s.Env.Part {
+		b.memory = ir.R(b.f.NewReg(ir.Info{Fixed: int8(ledger.Counts) + 1}))
+	}
 	b.cur = b.newBlock()
 	b.f.Blocks = []*ir.Block{b.cur}
 	b.params()
@@ -43,6 +47,7 @@ type builder struct {
 	temps   []ir.Operand // slots that the statement took
 	free    []ir.Operand // slots that statements gave back
 	insns   int
+	memory  ir.Operand // of a part: where emit writes to
 }
 
 // A frame is a function whose body is being written in.

@@ -46,6 +46,9 @@ func (b *builder) emit(e *ast.CallExpr, format string, args []ast.Expr) {
 		}
 	}
 	r := object.Record{Format: format, Size: object.SiteOffset + object.SiteSize}
+	if b.Env.Part {
+		r.Size = object.PartSize
+	}
 	for i, p := range parts {
 		r.Size = (r.Size + p.align - 1) &^ (p.align - 1)
 		parts[i].field.Offset = r.Size
@@ -57,21 +60,30 @@ func (b *builder) emit(e *ast.CallExpr, format string, args []ast.Expr) {
 		return
 	}
 	b.pos = e.Pos()
+	defer func() { b.Records = append(b.Records, r) }()
+	if b.Env.Part {
+		write(parts, b.memory)
+		b.store(b.memory, 0, object.PartSize, ir.C(1))
+		return
+	}
 	rec := b.call(int32(asm.FnRingbufReserve), false, ir.Operand{Kind: ir.Map, Index: ir.Ring}, ir.C(int64(r.Size)), ir.C(0))
 	some, full, done := b.newBlock(), b.newBlock(), b.newBlock()
 	b.branch(ir.Ne, true, rec, ir.C(0), some, full)
 	b.start(some)
 	b.header(rec, int64(len(b.Records)))
-	for _, p := range parts {
-		p.write(place{space: inOwn, base: rec, off: int32(p.field.Offset), size: p.field.Size})
-	}
+	write(parts, rec)
 	b.call(int32(asm.FnRingbufSubmit), false, rec, ir.C(noWakeup))
 	b.jump(done)
 	b.start(full)
 	b.add(ir.Ins{Op: ir.Tally, Off: object.FullOffset})
 	b.jump(done)
 	b.start(done)
-	b.Records = append(b.Records, r)
+}
+
+func write(parts []part, rec ir.Operand) {
+	for _, p := range parts {
+		p.write(place{space: inOwn, base: rec, off: int32(p.field.Offset), size: p.field.Size})
+	}
 }
 
 func (b *builder) header(rec ir.Operand, site int64) {

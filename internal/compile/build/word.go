@@ -44,6 +44,9 @@ func (b *builder) builtin(e *ast.CallExpr, w string) ir.Operand {
 		b.f.Regs[x.Reg].Struct = b.pointee(b.typeOf(e))
 		return x
 	case "place":
+		if b.Env.Part {
+			b.fail(e, diag.Context, "", "each event tells its place")
+		}
 		dst := b.reg()
 		b.add(ir.Ins{Op: ir.Point, Dst: dst})
 		return b.op(ir.Mov, false, ir.R(dst), ir.Operand{})

@@ -36,6 +36,9 @@ type Env struct {
 	// Loose takes what a person writes in one line: words without their brackets,
 	// integers of several widths in one expression.
 	Loose bool
+	// Part makes the handler a part of another program, a subprogram of it: emit
+	// fills memory that is handed over (see object.PartSize).
+	Part bool
 }
 
 // File is a checked handler file.

@@ -59,6 +59,9 @@ func plainWords() map[string]bool {
 	return plain
 }
 
+// IsWord reports whether a name is a word that takes nothing and gives something.
+func IsWord(name string) bool { return plainWords()[name] }
+
 // widen converts the operands of an operator that have different integer types to
 // one that holds the values of both, and reports whether there were any.
 func (f *File) widen() (changed bool) {
