@@ -38,6 +38,32 @@ func TestAQuietProbeCountsEveryHitAndRecordsNone(t *testing.T) {
 	}
 }
 
+// TestACountOfAPatternIsThatOfEachPlace counts with and without a condition that
+// every hit fulfils: the two ways of counting agree.
+func TestACountOfAPatternIsThatOfEachPlace(t *testing.T) {
+	const calls = 500
+	s := open(t)
+	for _, p := range []ktrap.Probe{{Quiet: true}, {Quiet: true, If: "pid > 0"}} {
+		probes, err := s.Probes("__x64_sys_[ug]*", p)
+		must(t, err)
+		_, err = s.Register(t.Context(), probes...)
+		must(t, err)
+	}
+	callUmask(calls)
+	must(t, s.Close())
+	ledgers, err := s.Ledgers()
+	must(t, err)
+	var found []uint64
+	for _, l := range ledgers {
+		if l.Place == "__x64_sys_umask" {
+			found = append(found, l.Handled)
+		}
+	}
+	if len(found) != 2 || found[0] < calls || found[0] != found[1] {
+		t.Errorf("umask was hit %v times, want %d twice", found, calls)
+	}
+}
+
 // TestAOneLineCountsWhatWasCalled runs what lines stand for while a known number of
 // calls are made, and adds their tables up.
 func TestAOneLineCountsWhatWasCalled(t *testing.T) {

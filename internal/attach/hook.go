@@ -83,6 +83,9 @@ func (s *Set) load(h *hook) (fd, error) {
 		Cookie:  multi(h.mechanism),
 		Index:   uint32(h.points[0]),
 	}
+	if s.slots != nil {
+		t.CPUs = s.cpus()
+	}
 	prog, err := s.loadFor(t)
 	var verifier *VerifierError
 	if errors.As(err, &verifier) && trampoline(h.mechanism) {
@@ -116,6 +119,9 @@ func trampoline(m plan.Mechanism) bool { return m == plan.Fentry || m == plan.Fe
 
 func (s *Set) associate(p object.Program, script *Script) error {
 	maps := map[string]interface{ FD() int }{object.Ring: s.job.Ring, object.Counts: s.counts, object.State: s.state}
+	if s.slots != nil {
+		maps[object.Slots] = s.slots
+	}
 	if script != nil {
 		for name, m := range script.Maps {
 			maps[name] = m

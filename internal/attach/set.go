@@ -99,6 +99,7 @@ type Set struct {
 	job     Job
 	counts  *ebpf.Map
 	state   *ebpf.Map
+	slots   *ebpf.Map // nil if no point is only counted
 	hooks   []*hook
 	byPoint []*hook
 }
@@ -154,7 +155,50 @@ func (s *Set) maps() (err error) {
 	if err != nil {
 		return fmt.Errorf("make the map of states: %w", err)
 	}
+	return s.makeSlots()
+}
+
+// maxSlots bounds the map of slots, bytes; points beyond count as others do.
+const maxSlots = 1 << 20
+
+func (s *Set) makeSlots() (err error) {
+	size := s.cpus() * object.SlotStride(len(s.job.Points))
+	counted := func(p Point) bool { return p.Unit != nil && p.Unit.Plain() }
+	if size == 0 || size > maxSlots || !slices.ContainsFunc(s.job.Points, counted) {
+		return nil
+	}
+	s.slots, err = NewMap(&ebpf.MapSpec{Name: "ktrap_slots", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size), MaxEntries: 1})
+	if err != nil {
+		return fmt.Errorf("make the map of hits: %w", err)
+	}
 	return nil
+}
+
+// cpus is how many CPUs a program may run on, rounded up to a power of two.
+func (s *Set) cpus() int {
+	if s.job.Kernel == nil {
+		return 0
+	}
+	n := 1
+	for n < s.job.Kernel.CPUs.Possible {
+		n *= 2
+	}
+	return n
+}
+
+// ticks are the hits of point i that its slots count.
+func (s *Set) ticks(i int) (n uint64, err error) {
+	if s.slots == nil {
+		return 0, nil
+	}
+	all, err := s.slots.LookupBytes(uint32(0))
+	if err != nil {
+		return 0, fmt.Errorf("read a point's hits: %w", err)
+	}
+	for at := 8 * i; at < len(all); at += object.SlotStride(len(s.job.Points)) {
+		n += binary.NativeEndian.Uint64(all[at:])
+	}
+	return n, nil
 }
 
 // groups splits a step's points into those that one hook serves: all points of a
@@ -256,6 +300,11 @@ func (s *Set) switchPoint(i int, on uint32) error {
 func (s *Set) Tally(i int) (Tally, error) {
 	var t Tally
 	var perCPU [][]byte
+	ticks, err := s.ticks(i)
+	if err != nil {
+		return t, err
+	}
+	t.Hits = ticks
 	if err := s.counts.Lookup(uint32(i), &perCPU); err != nil {
 		return t, fmt.Errorf("read a point's counters: %w", err)
 	}
@@ -292,7 +341,7 @@ func (s *Set) Detach() error {
 // Close detaches every point and lets go of everything.
 func (s *Set) Close() error {
 	err := s.Detach()
-	for _, m := range []*ebpf.Map{s.state, s.counts} {
+	for _, m := range []*ebpf.Map{s.slots, s.state, s.counts} {
 		err = errors.Join(err, m.Close())
 	}
 	return err

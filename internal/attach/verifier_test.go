@@ -9,6 +9,7 @@ import (
 
 	"ktrap/internal/arch"
 	"ktrap/internal/capture"
+	"ktrap/internal/facts"
 	"ktrap/internal/object"
 )
 
@@ -64,4 +65,30 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestWhatOnlyCountsIsAFewInstructions(t *testing.T) {
+	u := &capture.Unit{Quiet: true}
+	s := &Set{job: Job{Kernel: &facts.Kernel{CPUs: facts.CPUs{Possible: 3}}, Points: []Point{{Unit: u}, {Unit: u}}}}
+	if err := s.maps(); errors.Is(err, unix.EPERM) {
+		t.Skipf("needs bpf: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	prog, err := u.Emit(capture.Target{Arch: arch.AMD64, Context: object.Kprobe, Points: 2, Index: 1, CPUs: s.cpus()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(prog.Insns) > 10 {
+		t.Errorf("%d instructions:\n%v", len(prog.Insns), prog.Insns)
+	}
+	if err := s.associate(prog, nil); err != nil {
+		t.Fatal(err)
+	}
+	n, err := load(prog, 0, false)
+	if err != nil {
+		t.Fatalf("%v\n%v", err, prog.Insns)
+	}
+	n.Close()
 }

@@ -32,7 +32,8 @@ const (
 const (
 	Ring   = "ring"   // ring buffer of records
 	Counts = "counts" // per-CPU array: a Count for every point of the batch
-	State  = "state"  // one value: a u32 for every point of the batch, non-zero while armed
+	State  = "state"  // one value: a u32 for every point of the batch, 1 while armed
+	Slots  = "slots"  // one value: for every CPU a u64 for every point, in lines of its own: see SlotStride
 )
 
 // Offsets of a point's counters in its per-CPU slot, and the slot's size, bytes.
@@ -45,6 +46,10 @@ const (
 	FullOffset     = 24 // of these, without room in the ring
 	CountSize      = 32
 )
+
+// SlotStride is how far apart the slots of two CPUs are, bytes: they share no line of
+// a cache.
+func SlotStride(points int) int { return (8*points + 63) &^ 63 }
 
 // Context is what a program is called with.
 type Context int
