@@ -164,7 +164,7 @@ func (c *counting) start(ctx context.Context, io Streams) error {
 		}
 		return dst
 	}
-	if c.line.By == "" && c.line.If == "" && c.line.Sum == "" && c.line.Hist == "" {
+	if c.line.By == "" && c.line.Sum == "" && c.line.Hist == "" {
 		c.written.Keys = []string{"place"}
 		return c.tally(ctx, io)
 	}
@@ -177,7 +177,7 @@ func (c *counting) start(ctx context.Context, io Streams) error {
 
 // tally counts hits of places, and no more.
 func (c *counting) tally(ctx context.Context, io Streams) error {
-	c.like.Quiet = true
+	c.like.Quiet, c.like.If = true, c.line.If
 	return c.arm(ctx, c.line.Places, io, func(ctx context.Context, s *ktrap.Session, out *output) error {
 		return c.watch(ctx, s, func() ([]ktrap.Table, error) {
 			t, err := s.Counts()
