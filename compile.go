@@ -202,7 +202,7 @@ var able = &facts.Kernel{Features: map[facts.Feature]facts.Answer{
 func (c Compiler) mechanism(h *compile.Handler) (plan.Mechanism, error) {
 	p := plan.Point{
 		Entry: true, Return: h.Kind == "ret", FuncID: uint32(h.Func), NoFunc: "the function is not known",
-		Direct: h.Needs.Direct, Regs: h.Needs.Regs, Stack: h.Needs.Stack,
+		Direct: h.Needs.Direct, Regs: h.Needs.Regs, Stack: h.Needs.Stack, Paired: h.Needs.Paired,
 	}
 	if at, err := place.Parse(h.Place); err == nil {
 		p.Entry = at.Offset == 0 && at.Addr == 0

@@ -153,6 +153,8 @@ func (x *Script) function(name string, p *Probe) (*Handler, error) {
 		return nil, fmt.Errorf("%s: %s has no %s handler %s", p.Place(), x.file.Name, kind, name)
 	case found == nil:
 		return nil, fmt.Errorf("%s: %s has no %s handler", p.Place(), x.file.Name, kind)
+	case found.Needs.Paired:
+		return nil, fmt.Errorf("%s: the handler %s of %s is one of two that share a call, at its entry and its return: run the file by Session.Script", p.Place(), found.Name, x.file.Name)
 	case found.Needs.Args && found.Place != p.enters():
 		return nil, fmt.Errorf("%s: the handler %s of %s takes parameters of %s; give this place a handler of its own", p.Place(), found.Name, x.file.Name, found.Place)
 	}

@@ -8,7 +8,7 @@ import "errors"
 //
 // Of a handler of the user's own, which writes what it likes,
 //
-//	Hits = Handled + Missed + Recursion
+//	Hits = Handled + Filtered + Unpaired + Missed + Recursion
 //
 // and Delivered and Full count its records. Of a Quiet probe
 //
@@ -28,6 +28,9 @@ type Ledger struct {
 	Missed    uint64 `json:"missed"`            // another kprobe's handler was running
 	Recursion uint64 `json:"recursion"`         // a BPF program was running
 	Full      uint64 `json:"lost"`              // no room in the ring buffer
+	// Unpaired are returns of calls whose entry was not seen, where the handler
+	// needs it and so was not called.
+	Unpaired uint64 `json:"unpaired,omitempty"`
 	// MissesKnown is false where this kernel does not count what it missed, or
 	// counts it for several probes together.
 	MissesKnown bool `json:"misses_known"`
@@ -64,7 +67,7 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 	}
 	switch {
 	case r.typed == nil: // what its handler writes is its own affair
-		l.Handled, l.Cut = seen, 0
+		l.Handled, l.Unpaired, l.Cut = seen-t.Filtered-t.Unpaired, t.Unpaired, 0
 	case r.probe.Quiet:
 		l.Handled, l.Cut = l.Cut, 0
 	}
@@ -73,7 +76,7 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 		l.Missed, l.Recursion = m.Missed, m.Recursion
 	}
 	l.Hits = seen + l.Missed + l.Recursion
-	l.Complete = l.MissesKnown && l.Missed+l.Recursion+l.Full == 0
+	l.Complete = l.MissesKnown && l.Missed+l.Recursion+l.Full+l.Unpaired == 0
 	return l
 }
 

@@ -216,8 +216,7 @@ func (p *prepared) job(s *Session) attach.Job {
 func (p *prepared) retreat(s *Session, refused *attach.Refused) error {
 	switch refused.Mechanism {
 	case plan.Fentry, plan.Fexit:
-		p.points[refused.Point].FuncID = 0
-		p.points[refused.Point].NoFunc = refused.Error()
+		p.withoutTrampoline(refused)
 	case plan.Multi, plan.ReturnMulti:
 		s.kernel.Features[facts.KprobeMulti] = facts.Answer{
 			State: facts.No, Why: refused.Error(),
@@ -233,6 +232,17 @@ func (p *prepared) retreat(s *Session, refused *attach.Refused) error {
 		}
 	}
 	return p.replan(s)
+}
+
+// withoutTrampoline has a point caught otherwise, and with it the other one of a
+// pair: its calls are known by what one mechanism tells of them.
+func (p *prepared) withoutTrampoline(refused *attach.Refused) {
+	at := p.points[refused.Point]
+	for i := range p.points {
+		if i == refused.Point || at.Paired && p.points[i].Paired && p.points[i].FuncID == at.FuncID {
+			p.points[i].FuncID, p.points[i].NoFunc = 0, refused.Error()
+		}
+	}
 }
 
 func (p *prepared) leaveOut(i int, err error) {

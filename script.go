@@ -260,6 +260,7 @@ func (c *compiled) point(r *Registration) plan.Point {
 	p := plan.Point{
 		Entry: r.entry, Return: r.probe.Return, FuncID: uint32(h.Func),
 		Direct: h.Needs.Direct || !h.Needs.Args, Regs: h.Needs.Regs, Stack: h.Needs.Stack,
+		Paired: h.Needs.Paired,
 	}
 	switch {
 	case r.sym.Module != "":

@@ -82,7 +82,7 @@ func (e *Refused) Unwrap() error { return e.Err }
 // Tally counts a point's hits by what became of them. Of Hits, all but Unarmed,
 // Filtered and Full were submitted as records.
 type Tally struct {
-	Hits, Unarmed, Filtered, Full uint64
+	Hits, Unarmed, Filtered, Full, Unpaired uint64
 }
 
 // Misses are hits that never reached a point's program, as the kernel counts
@@ -312,6 +312,7 @@ func (s *Set) Tally(i int) (Tally, error) {
 		t.Hits += binary.NativeEndian.Uint64(b[object.HitsOffset:])
 		t.Unarmed += binary.NativeEndian.Uint64(b[object.UnarmedOffset:])
 		t.Filtered += binary.NativeEndian.Uint64(b[object.FilteredOffset:])
+		t.Unpaired += binary.NativeEndian.Uint64(b[object.UnpairedOffset:])
 		t.Full += binary.NativeEndian.Uint64(b[object.FullOffset:])
 	}
 	return t, nil

@@ -71,6 +71,7 @@ type Needs struct {
 	Regs   bool // saved registers
 	Stack  bool // the kernel's or the process's stack
 	Emits  bool // records
+	Paired bool // another handler's, at the entry or the return of the same call
 }
 
 // Check reads and checks a file. The list is empty if the Unit is not nil.
@@ -95,6 +96,7 @@ func Check(src Source, env Env) (*Unit, diag.List) {
 		run(early, &state{f: h.ir})
 		h.Needs = needs(h)
 	}
+	u.agree(f.Handlers)
 	return u, nil
 }
 
@@ -124,6 +126,26 @@ func pointsToStruct(spec *btf.Spec, id btf.ID) bool {
 	}
 	to, err := spec.Strip(p.Elem)
 	return err == nil && (to.Kind == btf.Struct || to.Kind == btf.Union)
+}
+
+// agree makes the needs of both handlers of a pair one, since a pair is of one
+// mechanism.
+func (u *Unit) agree(handlers []*front.Handler) {
+	both := map[*front.Pair]Needs{}
+	for i, h := range handlers {
+		if h.Pair != nil {
+			n, other := u.Handlers[i].Needs, both[h.Pair]
+			both[h.Pair] = Needs{
+				Args: n.Args || other.Args, Direct: n.Direct, Ret: n.Ret || other.Ret, Regs: n.Regs || other.Regs,
+				Stack: n.Stack || other.Stack, Emits: n.Emits || other.Emits, Paired: true,
+			}
+		}
+	}
+	for i, h := range handlers {
+		if h.Pair != nil {
+			u.Handlers[i].Needs = both[h.Pair]
+		}
+	}
 }
 
 func needs(h *Handler) (n Needs) {

@@ -112,7 +112,7 @@ var sentences = map[Code]string{
 	HandlerName:  "A function is named or shaped like a handler and cannot be one.",
 	UnknownParam: "The probed function has no parameter of that name.",
 	ParamType:    "A handler's parameter has another type than the probed function's.",
-	Result:       "A handler returns nothing.",
+	Result:       "A handler returns something that nothing takes.",
 	Context:      "What is asked for does not exist at this kind of probe.",
 	NotSupported: "This kernel lacks what the handler needs.",
 

@@ -38,13 +38,14 @@ const (
 
 // Offsets of a point's counters in its per-CPU slot, and the slot's size, bytes.
 // Whatever reaches the program counts as a hit before anything else happens, so
-// hits = unarmed + filtered + full + records submitted.
+// hits = unarmed + filtered + unpaired + full + records submitted.
 const (
 	HitsOffset     = 0  // hits that reached the program
 	UnarmedOffset  = 8  // of these, while the point was not armed
 	FilteredOffset = 16 // of these, refused by the filter
 	FullOffset     = 24 // of these, without room in the ring
-	CountSize      = 32
+	UnpairedOffset = 32 // of these, returns of a call whose entry was not seen
+	CountSize      = 40
 )
 
 // SlotStride is how far apart the slots of two CPUs are, bytes: they share no line of

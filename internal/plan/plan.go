@@ -58,6 +58,7 @@ type Point struct {
 	Direct bool   // every argument is in a register of its own
 	Regs   bool   // the registers are wanted
 	Stack  bool   // the kernel stack is wanted
+	Paired bool   // a call's entry and its return are told of together
 }
 
 // Options are wishes that overrule the choice.
@@ -92,7 +93,7 @@ func Make(k *facts.Kernel, points []Point, o Options) ([]Step, error) {
 	}
 	entries := 0
 	for _, p := range points {
-		if p.Entry {
+		if p.Entry && !(p.Paired && p.Return) {
 			entries++
 		}
 	}
@@ -132,7 +133,7 @@ func choose(k *facts.Kernel, p Point, entries int, o Options) (Mechanism, string
 	}
 	why := notFentry(k, p)
 	// A multi link saves the registers that hold arguments, and may leave out others.
-	multi := p.Entry && !p.Regs && k.Can(facts.KprobeMulti) == nil
+	multi := p.Entry && !p.Regs && !p.Paired && k.Can(facts.KprobeMulti) == nil
 	switch {
 	case multi && entries >= many:
 		return either(p, Multi, ReturnMulti), fmt.Sprintf("%d functions by one link", entries)
@@ -140,6 +141,8 @@ func choose(k *facts.Kernel, p Point, entries int, o Options) (Mechanism, string
 		return either(p, Multi, ReturnMulti), "a trampoline would be cheaper, but " + k.Features[facts.Unpreempted].Why
 	case why == "" && entries < many:
 		return either(p, Fentry, Fexit), "a function with BTF: the cheapest way"
+	case why == "" && p.Paired:
+		why = fmt.Sprintf("%d functions: trampolines are slow to let go, and kprobe.multi does not tell one call from another", entries)
 	case why == "":
 		why = fmt.Sprintf("%d functions: trampolines are slow to let go, and kprobe.multi is not there", entries)
 	}
@@ -214,6 +217,8 @@ func allowed(k *facts.Kernel, p Point, m Mechanism) error {
 			why = "it reaches functions' entries only"
 		case p.Regs:
 			why = "it saves only the registers that hold arguments"
+		case p.Paired:
+			why = "it does not tell one call from another, to pair entries with returns"
 		}
 	}
 	if why != "" {

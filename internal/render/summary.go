@@ -83,6 +83,7 @@ func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
 		}
 	}
 	add(l.Filtered, "filtered")
+	add(l.Unpaired, "unpaired")
 	add(l.Cut, "cut at the end")
 	add(l.Missed, "missed by the kernel")
 	add(l.Recursion, "missed in recursion")
@@ -98,6 +99,9 @@ func (p Palette) handled(dst []byte, l ktrap.Ledger) []byte {
 	dst = fmt.Appendf(dst, "%s%s%s (%s): %s = %d handled", p.place, l.Place, p.reset, l.Mechanism, count(l.Hits, "hit"), l.Handled)
 	if l.Filtered > 0 {
 		dst = fmt.Appendf(dst, " + %d filtered", l.Filtered)
+	}
+	if l.Unpaired > 0 {
+		dst = fmt.Appendf(dst, " + %d unpaired, their entry was not seen", l.Unpaired)
 	}
 	if lost := l.Missed + l.Recursion; lost > 0 {
 		dst = fmt.Appendf(dst, " + %d missed by the kernel", lost)

@@ -29,7 +29,13 @@ func Handler(s *Shared, h *front.Handler) *ir.Func {
 	b.cur = b.newBlock()
 	b.f.Blocks = []*ir.Block{b.cur}
 	b.params()
-	b.body(h.Obj, h.Decl, nil)
+	if h.Pair != nil && h.Kind == front.Return {
+		b.take(s.pair(h.Pair))
+	}
+	results := b.body(h.Obj, h.Decl, nil)
+	if h.Pair != nil && h.Kind == front.Pre {
+		b.keep(s.pair(h.Pair), results)
+	}
 	b.jump(b.exit)
 	b.f.Number()
 	return b.f

@@ -21,6 +21,7 @@ type Shared struct {
 	vars     map[*types.Var]int // offset in the variables' map
 	maps     map[*types.Var]*table
 	layouts  map[*types.Struct]*layout
+	pairs    map[*front.Pair]*pair
 	assigned map[*types.Var][]ast.Expr
 	zeros    int // bytes of the largest aggregate, which begins as zeros
 	zerosAt  int // in the variables' map
@@ -38,7 +39,7 @@ const varsMap = 0
 
 // Share lays out the file's variables and maps.
 func Share(f *front.File) *Shared {
-	s := &Shared{File: f, vars: map[*types.Var]int{}, maps: map[*types.Var]*table{}, layouts: map[*types.Struct]*layout{}}
+	s := &Shared{File: f, vars: map[*types.Var]int{}, maps: map[*types.Var]*table{}, layouts: map[*types.Struct]*layout{}, pairs: map[*front.Pair]*pair{}}
 	s.Maps = []object.Map{{Name: object.Vars, Kind: object.ArrayMap, KeySize: 4, Entries: 1}}
 	for _, g := range f.Globals {
 		s.global(g)

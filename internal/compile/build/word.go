@@ -232,13 +232,16 @@ func (b *builder) savedReg(p place, v *types.Var) place {
 func (b *builder) params() {
 	b.pos = b.handler.Decl.Pos()
 	for _, p := range b.handler.Params {
-		if p.Index == front.Registers {
+		if p.Index == front.Registers || p.Index == front.Entry {
 			continue
 		}
 		n, ok := scalar(p.Obj.Type())
 		if !ok {
 			b.fail(b.handler.Decl.Name, diag.ParamType, "leave it out", "%s is passed by value, and %s can't be", p.Obj.Name(), b.TypeString(p.Obj.Type()))
 			continue
+		}
+		if p.Index >= 0 && b.handler.Kind == front.Return {
+			continue // the entry's, which take binds
 		}
 		x := ir.Ins{Op: ir.Arg, Off: int32(p.Index)}
 		if p.Index == front.Word {

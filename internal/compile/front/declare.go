@@ -5,6 +5,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 
 	"ktrap/internal/btf"
@@ -39,18 +40,20 @@ type Handler struct {
 	Obj    *types.Func
 	Func   btf.ID // the probed function, 0 if its types are not known
 	Params []Param
+	Pair   *Pair // that it is of; nil for none
 }
 
 // A Param is what a handler is given.
 type Param struct {
 	Obj   *types.Var
-	Index int // of the probed function's parameters; Word for the returned value, Registers for *regs
+	Index int // of the probed function's parameters; or one of those below
 }
 
 // What a Param may be besides a parameter of the probed function.
 const (
-	Word      = -1
-	Registers = -2
+	Word      = -1 // the returned value
+	Registers = -2 // a *regs
+	Entry     = -3 // of a ret handler: what the one at the entry returned
 )
 
 // directive begins a comment that is for us.
@@ -107,9 +110,14 @@ func (f *File) handlers() {
 		}
 		f.directives(h)
 		if h.Kind != "" {
-			f.handler(h)
+			f.Handlers = append(f.Handlers, h)
 		}
 	}
+	f.pairs()
+	for _, h := range f.Handlers {
+		f.handler(h)
+	}
+	f.entries()
 	if len(f.Handlers) == 0 && len(f.errs) == 0 {
 		f.Fail(f.Syntax.Name, diag.NoHandler, "the file has no handler", "a function pre, post, ret or fault, or one under "+directive+"pre PLACE")
 	}
@@ -143,11 +151,7 @@ func (f *File) directives(h *Handler) {
 }
 
 func (f *File) handler(h *Handler) {
-	f.Handlers = append(f.Handlers, h)
 	sig := h.Obj.Type().(*types.Signature)
-	if sig.Results().Len() > 0 {
-		f.Fail(h.Decl.Type.Results, diag.Result, "a handler returns nothing", "")
-	}
 	h.Func = f.function(h.Place)
 	var proto btf.Proto
 	if h.Func != 0 {
@@ -239,17 +243,37 @@ func (f *File) has(proto btf.Proto) string {
 	return "it has (" + strings.Join(names, ", ") + ")"
 }
 
+// returned is a parameter of a ret handler: an argument of the function by its name,
+// what the handler at the entry returned, or what the function returns.
 func (f *File) returned(h *Handler, obj *types.Var, id *ast.Ident, proto btf.Proto) {
-	if len(h.Params) > 0 {
-		f.Fail(id, diag.UnknownParam, "a ret handler is given the returned value only", "")
-		return
+	for i, p := range proto.Params {
+		if p.Name == obj.Name() || "_"+p.Name == obj.Name() {
+			f.typed(obj, id, p.Type)
+			h.Params = append(h.Params, Param{obj, i})
+			return
+		}
 	}
-	if h.Func != 0 {
+	switch {
+	case h.Pair != nil && !h.has(Entry) && types.Identical(obj.Type(), h.Pair.Data):
+		h.Params = append(h.Params, Param{obj, Entry})
+		return
+	case h.has(Word):
+		hint := "a handler at the entry may return a value for it"
+		if known := f.has(proto); known != "" {
+			hint = known
+		}
+		f.Fail(id, diag.UnknownParam, obj.Name()+" is neither an argument of "+where(h.Place)+" nor what it returns", hint)
+		return
+	case h.Func != 0:
 		f.typed(obj, id, proto.Return)
-	} else if !types.Identical(obj.Type(), types.Typ[types.Uint64]) && !types.Identical(obj.Type(), types.Typ[types.Int64]) {
+	case !types.Identical(obj.Type(), types.Typ[types.Uint64]) && !types.Identical(obj.Type(), types.Typ[types.Int64]):
 		f.Fail(id, diag.ParamType, "what "+where(h.Place)+" returns is not known", "take a uint64")
 	}
 	h.Params = append(h.Params, Param{obj, Word})
+}
+
+func (h *Handler) has(index int) bool {
+	return slices.ContainsFunc(h.Params, func(p Param) bool { return p.Index == index })
 }
 
 // typed refuses a parameter of another type than the probed function's.

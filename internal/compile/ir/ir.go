@@ -114,6 +114,7 @@ const (
 	Point   // Dst = the number of the point that was hit
 	Tally   // the point's counter at Off += 1
 	Tallied // Dst = the point's counter at Off
+	Caller  // Dst = what only this one of all running calls of the function has, at its entry and at its return
 	Read    // Dst = Size bytes of kernel memory at A+Off
 	Copy    // our own memory at A+Off = Size bytes of kernel memory at B+From
 	Text    // the same up to a NUL

@@ -10,7 +10,7 @@ import (
 
 var opNames = [...]string{
 	"mov", "add", "sub", "mul", "and", "or", "xor", "shl", "shr", "sar", "div", "mod", "neg",
-	"load", "store", "atomic", "vars", "arg", "ret", "saved", "ctx", "point", "tally", "tallied", "read", "copy", "text", "plain", "call", "kfunc",
+	"load", "store", "atomic", "vars", "arg", "ret", "saved", "ctx", "point", "tally", "tallied", "caller", "read", "copy", "text", "plain", "call", "kfunc",
 }
 
 var condNames = [...]string{"==", "!=", "<", "<=", ">", ">=", "s<", "s<=", "s>", "s>=", "&"}

@@ -87,7 +87,7 @@ var lowerings = map[ir.Op]func(*lowering){
 	ir.Arg: (*lowering).argument, ir.Ret: (*lowering).returned, ir.Saved: (*lowering).saved,
 	ir.Ctx: (*lowering).context, ir.Point: (*lowering).point, ir.Tally: (*lowering).tally, ir.Tallied: (*lowering).tallied,
 	ir.Read: (*lowering).read, ir.Copy: (*lowering).copy, ir.Text: (*lowering).text, ir.Plain: (*lowering).number,
-	ir.Call: (*lowering).call, ir.Mov: (*lowering).move,
+	ir.Call: (*lowering).call, ir.Mov: (*lowering).move, ir.Caller: (*lowering).caller,
 }
 
 func (l *lowering) add(in ir.Ins) {

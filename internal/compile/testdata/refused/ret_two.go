@@ -1,6 +1,6 @@
 package trap
 
 //ktrap:ret vfs_read
-func done(rv int64, count uint64) { // want unknown-param at 21
-	emit(rv, count)
+func done(rv int64, n uint64) { // want unknown-param at 21
+	emit(rv, n)
 }
