@@ -16,23 +16,25 @@ import (
 // probed function's parameters, what they lead to, retval at a return, and the
 // words of handlers, whose brackets may be left out.
 type OneLine struct {
-	Places []string
-	If     string   // count only hits for which it is true
-	By     string   // one count for each value of these, separated by commas; else for each place
-	Sum    string   // count, sum, average, least and greatest of this instead of hits
-	Hist   string   // how often this had which values instead
-	Steps  [3]int64 // of Hist: from, to, and the width of a bucket; zero for powers of two
-	Trace  bool     // send each hit, with what the function is given or returns
-	Show   string   // with Trace: and these
-	Stack  bool     // with Trace: and the kernel's stack
-	PID    uint32   // only hits of this process; 0 for any
-	Comm   string   // only hits of threads of this name; empty for any
+	Places  []string
+	If      string   // count only hits for which it is true
+	By      string   // one count for each value of these, separated by commas; else for each place
+	Sum     string   // count, sum, average, least and greatest of this instead of hits
+	Hist    string   // how often this had which values instead
+	Steps   [3]int64 // of Hist: from, to, and the width of a bucket; zero for powers of two
+	Trace   bool     // send each hit, with what the function is given or returns
+	Show    string   // with Trace: and these
+	Stack   bool     // with Trace: and the kernel's stack
+	Latency bool     // the time of calls, from entry to return, instead
+	PID     uint32   // only hits of this process; 0 for any
+	Comm    string   // only hits of threads of this name; empty for any
 }
 
 // Written is a OneLine as a handler file.
 type Written struct {
 	HandlerFile
 	Table string   // the variable that holds what was counted
+	Total string   // of Latency, the one that holds count, sum, least and greatest
 	Keys  []string // what its keys are; none of a single histogram
 }
 
@@ -80,11 +82,14 @@ func (o OneLine) write(env compile.Env) (Written, error) {
 		show := strings.ReplaceAll(o.Show, "->", ".")
 		r.What, r.All, r.Stack, r.Show = oneliner.Send, true, o.Stack, oneliner.Expr{Flag: "--show", Text: show}
 	}
+	if o.Latency {
+		r.What = oneliner.Latency
+	}
 	f, err := oneliner.Make(r, env)
 	if err != nil {
 		return Written{}, typed(err)
 	}
-	return Written{HandlerFile{Name: "oneliner.go", Text: []byte(f.Text)}, f.Table, f.Keys}, nil
+	return Written{HandlerFile{Name: "oneliner.go", Text: []byte(f.Text)}, f.Table, f.Total, f.Keys}, nil
 }
 
 // typed shows a mistake in what was typed.

@@ -183,6 +183,50 @@ func TestAGraduatedTraceSendsAsManyEvents(t *testing.T) {
 	}
 }
 
+// Every call of one process is timed, and no other's.
+func TestLatencyTimesEveryCall(t *testing.T) {
+	const calls = 900
+	for name, test := range map[string]struct {
+		line    ktrap.OneLine
+		keys    int
+		timed   uint64
+		options ktrap.Config
+	}{
+		"all":        {ktrap.OneLine{}, 0, calls, ktrap.Config{}},
+		"by number":  {ktrap.OneLine{By: "regs.di"}, 3, calls, ktrap.Config{}},
+		"if":         {ktrap.OneLine{By: "comm,regs.di", If: "regs.di == 0o22"}, 1, calls / 3, ktrap.Config{}},
+		"by kprobes": {ktrap.OneLine{By: "regs.di"}, 3, calls, ktrap.Config{Mechanism: "kprobe"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := test.options.Open(t.Context())
+			must(t, err)
+			t.Cleanup(func() { must(t, s.Close()) })
+			line := test.line
+			line.Latency, line.Places, line.PID = true, []string{"__x64_sys_umask"}, uint32(os.Getpid())
+			w, err := s.Graduate(line)
+			must(t, err)
+			script, err := s.Script(w.HandlerFile)
+			must(t, err)
+			must(t, script.Run(t.Context()))
+			for i := range calls {
+				unix.Umask([]int{0o22, 0o27, 0o77}[i%3])
+			}
+			must(t, s.Close())
+			tables, err := script.Tables()
+			must(t, err)
+			for _, table := range tables {
+				n, buckets := total(table)
+				if table.Value != nil {
+					n = table.Value.Fields[0].Bits
+				}
+				if table.Name == w.Table && buckets != test.timed || table.Name == w.Total && n != test.timed || len(table.Entries) != test.keys {
+					t.Errorf("%s: %d calls, %d in buckets, want %d: %+v\n%s", table.Name, n, buckets, test.timed, table, w.Text)
+				}
+			}
+		})
+	}
+}
+
 // total adds up what a table counts.
 func total(table ktrap.Table) (hits, buckets uint64) {
 	for _, n := range table.Buckets {

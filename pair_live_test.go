@@ -46,24 +46,26 @@ func end(e seen, regs *pt_regs, rv int64) {
 }
 `
 
+// nesting has the innermost of a thread's calls return first. Some may be missed:
+// the kernel follows only so many returns at once.
 const nesting = `
-var depth map[uint32]uint64
-var nested, nestedWrong, deepest uint64
+var latest map[uint32]uint64
+var nested, nestedWrong uint64
 
 //ktrap:pre ep_loop_check_proc
 func enter() uint64 {
-	depth[tid()]++
-	return depth[tid()]
+	now := nsecs()
+	latest[tid()] = now
+	return now
 }
 
 //ktrap:ret ep_loop_check_proc
 func leave(e uint64, rv int32) {
-	if depth[tid()] != e {
+	if e > latest[tid()] {
 		nestedWrong++
 	}
-	depth[tid()]--
+	latest[tid()] = e - 1
 	nested++
-	deepest = max(deepest, e)
 }
 `
 

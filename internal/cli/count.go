@@ -51,6 +51,7 @@ func newCount() *cobra.Command {
 		RunE: func(cmd *cobra.Command, places []string) error { return c.command(cmd, places) },
 	}
 	c.common(cmd.Flags())
+	c.largest(cmd.Flags())
 	cmd.Flags().StringVar(&c.line.Sum, "sum", "", "count, sum, average, least and greatest of `EXPR`")
 	return cmd
 }
@@ -77,6 +78,7 @@ func newHist() *cobra.Command {
 		},
 	}
 	c.common(cmd.Flags())
+	c.largest(cmd.Flags())
 	cmd.Flags().StringVar(&c.linear, "linear", "", "count by steps: `STEP`, or LEAST..MOST/STEP (default: powers of two)")
 	return cmd
 }
@@ -86,12 +88,15 @@ func (c *counting) common(f *pflag.FlagSet) {
 	f.StringVar(&c.line.If, "if", "", "count only hits for which `EXPR` is true")
 	f.Uint32Var(&c.line.PID, "pid", 0, "only hits of process `PID`")
 	f.StringVar(&c.line.Comm, "comm", "", "only hits of threads named `NAME`")
-	f.IntVar(&c.top, "top", 0, "print the `N` largest, and the rest as one")
 	f.DurationVar(&c.interval, "interval", 0, "print every `TIME`, as 1s, not only at the end")
 	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "print the plan and arm nothing")
 	f.BoolVar(&c.json, "json", false, "one JSON object a line, a summary last")
 	c.graduate.flags(f)
 	c.flags(f)
+}
+
+func (c *counting) largest(f *pflag.FlagSet) {
+	f.IntVar(&c.top, "top", 0, "print the `N` largest, and the rest as one")
 }
 
 func (c *counting) command(cmd *cobra.Command, places []string) error {
@@ -159,12 +164,15 @@ func parseSteps(text string) (scale [3]int64, err error) {
 // start counts: what needs no handler is counted by the probes themselves.
 func (c *counting) start(ctx context.Context, io Streams) error {
 	c.text = func(dst []byte, p render.Palette, tables []ktrap.Table) []byte {
+		if c.line.Latency {
+			return p.AppendLatency(dst, named(tables, c.written.Table), named(tables, c.written.Total))
+		}
 		for _, t := range tables {
 			dst = p.AppendCounts(dst, t, c.written.Keys)
 		}
 		return dst
 	}
-	if c.line.By == "" && c.line.Sum == "" && c.line.Hist == "" {
+	if !c.line.Latency && c.line.By == "" && c.line.Sum == "" && c.line.Hist == "" {
 		c.written.Keys = []string{"place"}
 		return c.tally(ctx, io)
 	}

@@ -21,9 +21,10 @@ type What int
 
 // The things that can be done.
 const (
-	Count What = iota // count hits, or sum up Of
-	Hist              // count the values of Of in buckets
-	Send              // send Show
+	Count   What = iota // count hits, or sum up Of
+	Hist                // count the values of Of in buckets
+	Send                // send Show
+	Latency             // time calls, from entry to return
 )
 
 // An Expr is what was typed, and what it was typed behind.
@@ -51,6 +52,7 @@ type Linear struct{ Least, Most, Step int64 }
 type File struct {
 	Text  string
 	Table string   // the variable that holds what was counted
+	Total string   // of a Latency, the one that holds its count, sum, least and greatest
 	Keys  []string // what its keys are, as typed
 }
 
@@ -82,6 +84,9 @@ func Make(r Request, env compile.Env) (File, error) {
 		at, err := place.Parse(text)
 		if err != nil {
 			return File{}, err
+		}
+		if r.What == Latency && at.Return {
+			return File{}, fmt.Errorf("%s: a call is timed from its entry to its return: name the function alone", at)
 		}
 		h := handler{place: at, name: "at"}
 		if len(r.Places) > 1 {

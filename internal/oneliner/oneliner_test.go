@@ -65,6 +65,54 @@ func at() {
 	hits[place()]++
 }
 `},
+		"latency": {Request{What: Latency, Places: read}, `
+// Nanoseconds from the entry to the return.
+var (
+	took  hist
+	calls stat
+)
+
+//ktrap:pre vfs_read
+func at() uint64 {
+	return nsecs()
+}
+
+//ktrap:ret vfs_read
+func done(c uint64) {
+	ns := nsecs() - c
+	took.add(ns)
+	calls.add(ns)
+}
+`},
+		"latency by what the entry has": {Request{What: Latency, Places: read, By: by("comm,file.f_mode"), If: Expr{"--if", "count > 4096"}}, `
+type key struct {
+	comm   string
+	f_mode uint32
+}
+
+type call struct {
+	at  uint64
+	key key
+}
+
+// Nanoseconds from the entry to the return.
+var (
+	took  map[key]hist
+	calls map[key]stat
+)
+
+//ktrap:pre vfs_read
+func at(file *file, count uint64) (call, bool) {
+	return call{nsecs(), key{comm(), file.f_mode}}, count > 4096
+}
+
+//ktrap:ret vfs_read
+func done(c call) {
+	ns := nsecs() - c.at
+	took[c.key].add(ns)
+	calls[c.key].add(ns)
+}
+`},
 		"a word without brackets": {Request{Places: read, By: by("comm")}, `
 var hits map[string]uint64
 

@@ -107,6 +107,9 @@ func (w *writer) free(name string) string {
 }
 
 func (w *writer) file() File {
+	if w.What == Latency {
+		return w.latency()
+	}
 	var b strings.Builder
 	b.WriteString("package trap\n")
 	var f File
@@ -127,14 +130,20 @@ func (w *writer) file() File {
 		}
 		h.write(&b, w.condition(h), act(h, target))
 	}
-	for _, k := range w.keys {
-		f.Keys = append(f.Keys, k.typed)
-	}
-	if f.Keys == nil && keyType != "" {
-		f.Keys = []string{"place"}
-	}
+	f.Keys = w.columns(keyType)
 	f.Text = b.String()
 	return f
+}
+
+// columns are what the keys are, as typed.
+func (w *writer) columns(keyType string) (list []string) {
+	for _, k := range w.keys {
+		list = append(list, k.typed)
+	}
+	if list == nil && keyType != "" {
+		list = []string{"place"}
+	}
+	return list
 }
 
 // act is what is kept, and the statement that keeps it.
@@ -165,7 +174,7 @@ func texts(list []compile.Expression) string {
 // keyType is the type of the map's keys, declared if it is a struct; "" for no map.
 func (w *writer) keyType(b *strings.Builder) string {
 	switch {
-	case w.What == Send, w.What == Hist && len(w.keys) == 0:
+	case w.What == Send, w.What == Hist && len(w.keys) == 0, w.What == Latency && len(w.keys) == 0 && !w.many():
 		return ""
 	case len(w.keys) == 0:
 		return "point"
@@ -228,8 +237,19 @@ func (w *writer) condition(h *handler) string {
 
 // write writes a handler; of its parameters only those that are used.
 func (h *handler) write(b *strings.Builder, cond, act string) {
+	word, at := h.kind()
+	fmt.Fprintf(b, "\n//ktrap:%s %s\nfunc %s(%s) {\n", word, at, h.name, h.used(cond, act))
+	if cond != "" {
+		fmt.Fprintf(b, "\tif %s {\n\t\t%s\n\t}\n}\n", cond, act)
+		return
+	}
+	fmt.Fprintf(b, "\t%s\n}\n", act)
+}
+
+// used declares the parameters that are named in texts.
+func (h *handler) used(texts ...string) string {
 	used := map[string]bool{}
-	for _, text := range []string{cond, act} {
+	for _, text := range texts {
 		names(text, used)
 	}
 	var params []compile.Parameter
@@ -238,13 +258,7 @@ func (h *handler) write(b *strings.Builder, cond, act string) {
 			params = append(params, p)
 		}
 	}
-	word, at := h.kind()
-	fmt.Fprintf(b, "\n//ktrap:%s %s\nfunc %s(%s) {\n", word, at, h.name, declared(params))
-	if cond != "" {
-		fmt.Fprintf(b, "\tif %s {\n\t\t%s\n\t}\n}\n", cond, act)
-		return
-	}
-	fmt.Fprintf(b, "\t%s\n}\n", act)
+	return declared(params)
 }
 
 // names notes the names that a text of expressions may mean a parameter by.

@@ -39,6 +39,10 @@ var (
 func returns(p Point) Point { p.Return = true; return p }
 func regs(p Point) Point    { p.Regs = true; return p }
 func stack(p Point) Point   { p.Stack = true; return p }
+func paired(p Point) []Point {
+	p.Paired = true
+	return []Point{p, returns(p)}
+}
 
 func TestTheCheapestMechanismThatServesIsChosen(t *testing.T) {
 	inside := Point{}
@@ -63,6 +67,10 @@ func TestTheCheapestMechanismThatServesIsChosen(t *testing.T) {
 		{"an entry where programs are preempted", lively, []Point{entry}, Options{}, []Mechanism{Multi}},
 		{"a return there", lively, []Point{returns(entry)}, Options{}, []Mechanism{ReturnMulti}},
 		{"registers there", lively, []Point{regs(entry)}, Options{}, []Mechanism{Kprobe}},
+		{"a pair", newest, paired(entry), Options{}, []Mechanism{Fentry, Fexit}},
+		{"a pair where programs are preempted", lively, paired(entry), Options{}, []Mechanism{Kprobe, Kretprobe}},
+		{"a pair with registers", newest, paired(regs(entry)), Options{}, []Mechanism{Kprobe, Kretprobe}},
+		{"many pairs", newest, slices.Repeat(paired(entry), many), Options{}, []Mechanism{Kprobe, Kretprobe}},
 		{"many entries with registers", newest, slices.Repeat([]Point{regs(entry)}, many), Options{}, []Mechanism{Kprobe}},
 		{"many entries", newest, slices.Repeat([]Point{entry}, many), Options{}, []Mechanism{Multi}},
 		{"many returns", newest, slices.Repeat([]Point{returns(entry)}, many), Options{}, []Mechanism{ReturnMulti}},
