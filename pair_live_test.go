@@ -218,3 +218,51 @@ func end(e uint64, rv int64) { pairs++ }
 		})
 	}
 }
+
+// A return that nobody saw leaves its call's entry behind, where the thread's next
+// call stands.
+func TestWhatACallLeftWhileItsReturnWasDisabledIsForgotten(t *testing.T) {
+	const text = `package trap
+
+var wrong uint64
+var only, phase uint32
+
+//ktrap:pre __x64_sys_nanosleep
+func begin() (uint32, bool) { return phase, pid() == only }
+
+//ktrap:ret __x64_sys_nanosleep
+func end(e uint32, rv int64) {
+	if e != phase {
+		wrong++
+	}
+}
+`
+	s, err := ktrap.Config{Mechanism: "kprobe"}.Open(t.Context())
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	script, err := s.Script(ktrap.HandlerFile{Name: "sleeps.go", Text: []byte(text), Set: map[string]string{"only": fmt.Sprint(os.Getpid())}})
+	must(t, err)
+	must(t, script.Run(t.Context()))
+	entry, ret := script.Registrations()[0], script.Registrations()[1]
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	sleep := func(d time.Duration) {
+		ts := unix.NsecToTimespec(int64(d))
+		_ = unix.Nanosleep(&ts, nil)
+	}
+	seen := make(chan error, 1)
+	time.AfterFunc(300*time.Millisecond, func() { seen <- ret.Disable() })
+	sleep(time.Second) // its entry is seen, and its return is not
+	must(t, <-seen)
+	must(t, entry.Disable())
+	must(t, script.Set("phase", "1"))
+	must(t, ret.Enable())
+	sleep(time.Millisecond) // its return is seen, and its entry is not
+	tables, err := script.Tables()
+	must(t, err)
+	l, err := ret.Ledger()
+	must(t, err)
+	if wrong := numbers(tables)["wrong"]; wrong != 0 || l.Unpaired == 0 {
+		t.Errorf("%d wrong pairs; %+v, want a return without its entry", wrong, l)
+	}
+}

@@ -1,8 +1,12 @@
 package ktrap
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/cilium/ebpf"
 
 	"ktrap/internal/attach"
 	"ktrap/internal/btf"
@@ -68,7 +72,37 @@ func (r *Registration) Mechanism() string { return string(r.step.Mechanism) }
 
 // Enable arms a disabled probe again.
 func (r *Registration) Enable() error {
-	return r.live("enable", func() error { return r.batch.set.Enable(r.index) })
+	return r.live("enable", func() error {
+		if err := r.forget(); err != nil {
+			return err
+		}
+		return r.batch.set.Enable(r.index)
+	})
+}
+
+// forget drops the calls that have begun: while the probe was disabled they may have
+// returned unseen, and no other call's return must take what they left.
+func (r *Registration) forget() error {
+	h := r.handler()
+	if h == nil || h.script == nil || h.script.handler.Calls == "" {
+		return nil
+	}
+	calls := h.script.script.maps[h.script.handler.Calls]
+	var frame, data []byte
+	var frames [][]byte
+	entries := calls.Iterate()
+	for entries.Next(&frame, &data) {
+		frames = append(frames, bytes.Clone(frame))
+	}
+	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("read the calls that have begun: %w", err)
+	}
+	for _, frame := range frames {
+		if err := calls.Delete(frame); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("forget a call that has begun: %w", err)
+		}
+	}
+	return nil
 }
 
 // Disable disarms the probe; the kernel runs as if it were not there. The counts

@@ -57,6 +57,7 @@ type Handler struct {
 	Given bool   // Place is not the file's, but Env's
 	Func  btf.ID // of the probed function, 0 if its types are not known
 	Needs Needs
+	Calls string // the map of calls that have begun, of a handler that is Paired
 	unit  *Unit
 	ir    *ir.Func
 	args  lower.Args
@@ -95,6 +96,9 @@ func Check(src Source, env Env) (*Unit, diag.List) {
 	for _, h := range u.Handlers {
 		run(early, &state{f: h.ir})
 		h.Needs = needs(h)
+	}
+	for i, h := range f.Handlers {
+		u.Handlers[i].Calls = shared.Calls(h)
 	}
 	u.agree(f.Handlers)
 	return u, nil

@@ -66,6 +66,14 @@ func (s *Shared) pair(p *front.Pair) *pair {
 	return made
 }
 
+// Calls is the name of the map by which h hands over or takes; "" for none.
+func (s *Shared) Calls(h *front.Handler) string {
+	if p := s.pairs[h.Pair]; p != nil {
+		return s.Maps[p.table.index].Name
+	}
+	return ""
+}
+
 // frame is the key of this call.
 func (b *builder) frame() ir.Operand {
 	at := b.reg()
