@@ -178,7 +178,7 @@ func (x *Script) entries(m object.Map, from *ebpf.Map) (entries []Entry, err err
 		data = new([]stat)
 	}
 	for next.Next(&key, data) {
-		e := Entry{Key: x.session.named(value.OfField(m.Key, key), m.Key)}
+		e := Entry{Key: x.session.named(x.traced(value.OfField(m.Key, key), m.Key), m.Key)}
 		e.Key.Name = ""
 		switch data := data.(type) {
 		case *[]stat:

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -530,4 +531,50 @@ func TestAKilledTraceLeavesNothing(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	t.Errorf("-before +after:\n%s", diff)
+}
+
+func TestStacksAddUpToTheHits(t *testing.T) {
+	const calls = 200
+	dir := t.TempDir()
+	profile, page := filepath.Join(dir, "stacks.pb.gz"), filepath.Join(dir, "stacks.html")
+	cmd := exec.CommandContext(t.Context(), "ktrap", "stack", "__x64_sys_umask", "--pid", fmt.Sprint(os.Getpid()),
+		"--user-stack", "--folded", "--pprof", profile, "--html", page)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() && !strings.Contains(lines.Text(), "attached in") {
+	}
+	for range calls {
+		unix.Umask(0o22)
+	}
+	cmd.Process.Signal(os.Interrupt)
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for line := range strings.Lines(out.String()) {
+		at := strings.LastIndexByte(line, ' ')
+		n, err := strconv.Atoi(strings.TrimSpace(line[at+1:]))
+		if err != nil || !strings.Contains(line, "umask") {
+			t.Errorf("%q: no stack of umask and its count", line)
+		}
+		sum += n
+	}
+	if sum != calls {
+		t.Errorf("%d calls in the stacks, want %d:\n%s", sum, calls, out.String())
+	}
+	for file, want := range map[string]string{profile: "\x1f\x8b", page: "<!doctype html>"} {
+		if text, err := os.ReadFile(file); err != nil || !bytes.HasPrefix(text, []byte(want)) {
+			t.Errorf("%s: %v, begins %.20q", file, err, text)
+		}
+	}
 }

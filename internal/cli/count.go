@@ -163,14 +163,8 @@ func parseSteps(text string) (scale [3]int64, err error) {
 
 // start counts: what needs no handler is counted by the probes themselves.
 func (c *counting) start(ctx context.Context, io Streams) error {
-	c.text = func(dst []byte, p render.Palette, tables []ktrap.Table) []byte {
-		if c.line.Latency {
-			return p.AppendLatency(dst, named(tables, c.written.Table), named(tables, c.written.Total))
-		}
-		for _, t := range tables {
-			dst = p.AppendCounts(dst, t, c.written.Keys)
-		}
-		return dst
+	if c.text == nil {
+		c.text = c.counts
 	}
 	if !c.line.Latency && c.line.By == "" && c.line.Sum == "" && c.line.Hist == "" {
 		c.written.Keys = []string{"place"}
@@ -192,4 +186,14 @@ func (c *counting) tally(ctx context.Context, io Streams) error {
 			return []ktrap.Table{t}, err
 		}, out, io.Err)
 	})
+}
+
+func (c *counting) counts(dst []byte, p render.Palette, tables []ktrap.Table) []byte {
+	if c.line.Latency {
+		return p.AppendLatency(dst, named(tables, c.written.Table), named(tables, c.written.Total))
+	}
+	for _, t := range tables {
+		dst = p.AppendCounts(dst, t, c.written.Keys)
+	}
+	return dst
 }

@@ -26,7 +26,8 @@ type running struct {
 	file     ktrap.HandlerFile
 	write    func(*ktrap.Session) (ktrap.HandlerFile, error) // file, if that takes a session
 	text     func(dst []byte, p render.Palette, tables []ktrap.Table) []byte
-	top      int // entries of a table; 0 for all
+	also     func(context.Context, []ktrap.Table) error // at the end, besides printing
+	top      int                                        // entries of a table; 0 for all
 	interval time.Duration
 	stdin    bool
 }
@@ -126,8 +127,19 @@ func (r *running) watch(ctx context.Context, s *ktrap.Session, tables func() ([]
 	stop := r.every(ctx, tables, out)
 	return r.follow(ctx, s, out, stderr, func() error {
 		stop()
-		return r.print(tables, out)
+		return errors.Join(r.finish(ctx, tables), r.print(tables, out))
 	})
+}
+
+func (r *running) finish(ctx context.Context, read func() ([]ktrap.Table, error)) error {
+	if r.also == nil {
+		return nil
+	}
+	tables, err := read()
+	if err != nil {
+		return err
+	}
+	return r.also(context.WithoutCancel(ctx), tables)
 }
 
 // every prints the tables each interval until it is stopped.
