@@ -20,10 +20,10 @@ import (
 //	16  u64  each argument that it takes
 //	    …    what the handler at the entry returned
 //
-// The owner tells a thread's call from one that never returned of a thread that had
-// the stack before. An entry's handler that is not the last word for its frame is
-// overwritten by the next, so that only a call that is missed both at its return
-// and, the next time, at its entry could be taken for another.
+// The owner tells a thread's call from one of the thread that had the stack before
+// and never returned. What a call leaves behind whose return is missed, the next one
+// in its place overwrites: only if that one's entry is missed as well is its return
+// given what is another's. So pairs are caught by what misses least: see plan.
 const (
 	ownerAt  = 0
 	followAt = 8

@@ -33,27 +33,32 @@ func (f *File) pairs() {
 		if results.Len() == 0 {
 			continue
 		}
-		if h.Kind != Pre {
-			f.Fail(h.Decl.Type.Results, diag.Result, "a "+string(h.Kind)+" handler returns nothing", "")
-			continue
-		}
-		p := &Pair{Entry: h, Data: results.At(0).Type(), Choice: results.Len() == 2}
-		if results.Len() > 2 || p.Choice && !types.Identical(results.At(1).Type().Underlying(), types.Typ[types.Bool]) {
-			f.Fail(h.Decl.Type.Results, diag.Result, "a pre handler returns one value, or one and a bool", "the bool says whether the call's return is of interest")
-			continue
-		}
-		for _, other := range f.Handlers {
-			if other.Kind != Return || other.Place != h.Place || other.Given != h.Given {
-				continue
+		fail := func(msg, hint string) { f.Fail(h.Decl.Type.Results, diag.Result, msg, hint) }
+		switch {
+		case h.Kind != Pre:
+			fail("a "+string(h.Kind)+" handler returns nothing", "")
+		case results.Len() > 2 || results.Len() == 2 && !isBool(results.At(1).Type()):
+			fail("a pre handler returns one value, or one and a bool", "the bool says whether the call's return is of interest")
+		default:
+			f.pair(&Pair{Entry: h, Data: results.At(0).Type(), Choice: results.Len() == 2})
+			if h.Pair == nil {
+				fail("no ret handler takes what "+h.Decl.Name.Name+" returns", "write a handler under "+directive+"ret "+h.Place)
 			}
-			if p.Exit != nil || other.Pair != nil {
-				f.Fail(other.Decl.Name, diag.Result, "one ret handler takes what "+h.Decl.Name.Name+" returns, not several", "")
-				continue
-			}
-			p.Exit, other.Pair, h.Pair = other, p, p
 		}
-		if p.Exit == nil {
-			f.Fail(h.Decl.Type.Results, diag.Result, "no ret handler takes what "+h.Decl.Name.Name+" returns", "write a handler under "+directive+"ret "+h.Place)
+	}
+}
+
+func isBool(t types.Type) bool { return types.Identical(t.Underlying(), types.Typ[types.Bool]) }
+
+// pair finds the ret handler of p.Entry's place.
+func (f *File) pair(p *Pair) {
+	for _, h := range f.Handlers {
+		switch {
+		case h.Kind != Return || h.Place != p.Entry.Place || h.Given != p.Entry.Given:
+		case p.Exit != nil || h.Pair != nil:
+			f.Fail(h.Decl.Name, diag.Result, "one pre and one ret handler share a call, and "+h.Place+" has more", "")
+		default:
+			p.Exit, h.Pair, p.Entry.Pair = h, p, p
 		}
 	}
 }
