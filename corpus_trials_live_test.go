@@ -3,14 +3,18 @@
 package ktrap_test
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -72,7 +76,52 @@ var trials = map[string]trial{
 	"unixnames":   {do: sendUnix, want: want{"corpus to /tmp/corpus.socket, 21 bytes": exactly(1), "7 bytes to /tmp/corpus.socket": exactly(1)}},
 	"unlinks": {do: moveFiles, want: want{"corpus makes corpus.d, mode 0750": exactly(1), "corpus links corpus.l to elsewhere": exactly(1),
 		"corpus renames corpus.l to corpus.m": exactly(1), "corpus removes corpus.m": exactly(1)}},
-	"xattrs": {do: changeFile, want: want{"changed: trusted.corpus, 5 bytes": exactly(1)}},
+	"xattrs":          {do: changeFile, want: want{"changed: trusted.corpus, 5 bytes": exactly(1)}},
+	"affinities":      {do: pinThread, want: want{"corpus: mask 0x1": exactly(1)}},
+	"anonpipes":       {do: writePipe, want: want{`sizes["corpus"]`: exactly(6), `sizes["corpus"] bucket 10`: exactly(6)}, lacks: before73("the function has the name pipe_write")},
+	"bpfmaps":         {do: makeMap, want: want{"7 values of 16 bytes, flags 0x0": exactly(1)}},
+	"cachestat":       {do: fillRamfs, want: want{`added["ramfs"]`: exactly(4)}, lacks: map[string]string{"5.10": "there are no folios"}},
+	"cgroups":         {do: makeCgroup, want: want{"corpus, mode 0755, by cgroup *": exactly(1)}},
+	"classes":         {do: writeSizes, want: want{"classes[0]": exactly(1), "classes[1]": exactly(2), "classes[3]": exactly(2)}},
+	"clones":          {do: times(3, child(0, unix.SYS_EXIT_GROUP, 0)), want: want{`made["processes"]`: exactly(3)}},
+	"epolls":          {do: useEpoll, want: want{"done[1]": exactly(2), "done[2]": exactly(1), "done[3]": exactly(1), "operation 9 on *": exactly(1)}},
+	"eventfds":        {do: useEventfd, want: want{"total": exactly(12 + 30)}},
+	"execsnoop":       {do: execNothing, want: want{"/proc/self/exe": exactly(1), "argument 0 is corpus": exactly(1), "argument 1 is -test.run=^$": exactly(1), "argument 2*": exactly(0)}},
+	"extremes":        {do: writeSizes, want: want{"writes.least": exactly(10), "writes.most": exactly(5000)}},
+	"futexes":         {do: useFutex, want: want{"operations[1]": between(3*5, 3*5+5)}},
+	"hostnames":       {do: nameHost, want: want{"corpus: corpus": exactly(1)}},
+	"inotifies":       {do: watchDirectory, want: want{"created watched": exactly(1)}},
+	"itimers":         {do: setTimer, want: want{"corpus sets timer 1 to 3600.000007000 s, every 5 s": exactly(1)}},
+	"keys":            {do: addKey, want: want{"user key corpus": exactly(1)}},
+	"kmallocs":        {do: readVectors, want: want{"sizes[10]": atLeast(10), "bytes[*]": atLeast(10 * 640)}, lacks: map[string]string{"6.12": noprof, "7.3": noprof}},
+	"kmallocs_noprof": {do: readVectors, want: want{"sizes[10]": atLeast(10), "bytes[*]": atLeast(10 * 640)}, lacks: map[string]string{"5.10": noprofYet, "6.1": noprofYet}},
+	"loopback":        {do: sendUDP, want: want{"packets[{.protocol=2048, *}]": atLeast(4), `bytes["lo"].count`: atLeast(4), `bytes["lo"].sum`: atLeast(4 * 142)}},
+	"madvises":        {do: useMemory, want: want{"pages[4]": exactly(3)}},
+	"may":             {do: nameHost, want: want{`yes["corpus"]`: atLeast(2), `no["corpus"]`: exactly(0)}},
+	"mmaps":           {do: useMemory, want: want{`bytes[{.name="", .prot=3}]`: exactly(8 * 4096)}},
+	"module":          {do: sendDummy, want: want{`lengths["dummy0"] bucket 10`: exactly(5)}},
+	"moduletypes":     {do: sendDummy, want: want{"600 bytes over dummy0": exactly(5)}, lacks: map[string]string{"5.10": "modules don't describe their types (36e68442d1af)"}},
+	"mprotects":       {do: useMemory, want: want{"8192 bytes r--": exactly(1)}},
+	"nices":           {do: beNice, want: want{"corpus of corpus: 0 to 7": exactly(1)}},
+	"oomkill":         {do: invokeOOM, want: want{"*: corpus, adjusted by 1000": exactly(1)}},
+	"pagefaults":      {do: useMemory, want: want{`faults[{.comm="corpus", .write=true, .instruction=false}]`: between(4, 40)}},
+	"pipes":           {do: writePipe, want: want{`sizes["corpus"]`: exactly(6), `sizes["corpus"] bucket 10`: exactly(6)}, lacks: map[string]string{"7.3": "the function has the name anon_pipe_write"}},
+	"sendfiles":       {do: sendFile, want: want{"300 bytes of sent to to": exactly(1)}},
+	"shmsnoop":        {do: useSharedMemory, want: want{"shmget 0x0, 12345 bytes, flags 01600": exactly(1), "shmget returns true": exactly(1), "shmat flags 010000": exactly(1)}},
+	"ttysnoop":        {do: writeTerminal, want: want{"5 bytes: hello": exactly(1)}},
+	"unshares":        {do: leaveNamespaces, want: want{`left["files"]`: exactly(1), `left["filesystem"]`: exactly(1), `left["mounts"]`: exactly(1), `left["other"]`: exactly(0)}},
+	"waits":           {do: both(times(2, child(0, unix.SYS_EXIT_GROUP, 0)), waitForAny), want: want{"millis[false]": atLeast(2), "millis[true]": atLeast(1), "since[*]": exactly(0)}},
+	"who":             {do: times(4, func(*testing.T) { unix.Umask(0o22) }), want: want{`calls[{.uid=0, .gid=0, .comm="corpus"}]`: exactly(4), "byCPU[*]": atLeast(4)}},
+	"works":           {do: writeTerminal, want: want{`queued["events_unbound"]`: atLeast(1)}},
+}
+
+const (
+	noprof    = "the function is called __kmalloc_noprof"
+	noprofYet = "the function is called __kmalloc"
+)
+
+func before73(why string) map[string]string {
+	return map[string]string{"5.10": why, "6.1": why, "6.12": why}
 }
 
 // What is done. Each takes a test, runs on the thread that is called corpus, and
@@ -424,4 +473,227 @@ func readSlowly(t *testing.T) {
 	writing.Wait()
 	unix.Close(fds[0])
 	unix.Close(fds[1])
+}
+
+func pinThread(t *testing.T) {
+	var one unix.CPUSet
+	one.Set(0)
+	must(t, unix.SchedSetaffinity(0, &one))
+}
+
+func writePipe(t *testing.T) {
+	var fds [2]int
+	must(t, unix.Pipe(fds[:]))
+	for range 6 {
+		_, err := unix.Write(fds[1], make([]byte, 600))
+		must(t, err)
+	}
+	unix.Close(fds[0])
+	unix.Close(fds[1])
+}
+
+func makeMap(t *testing.T) {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 7})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	m.Close()
+}
+
+// fillRamfs writes four pages, which is all that the kernel keeps there.
+func fillRamfs(t *testing.T) {
+	dir, err := os.MkdirTemp("", "corpus")
+	must(t, err)
+	must(t, unix.Mount("none", dir, "ramfs", 0, ""))
+	must(t, os.WriteFile(filepath.Join(dir, "file"), make([]byte, 4*4096), 0o600))
+	must(t, unix.Unmount(dir, 0))
+	must(t, unix.Rmdir(dir))
+}
+
+func makeCgroup(t *testing.T) {
+	must(t, unix.Mkdir("/sys/fs/cgroup/corpus", 0o755))
+	must(t, unix.Rmdir("/sys/fs/cgroup/corpus"))
+}
+
+func writeSizes(t *testing.T) {
+	fd, err := unix.Open("/dev/null", unix.O_WRONLY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	for _, n := range []int{10, 17, 64, 4096, 5000} {
+		_, err := unix.Write(fd, make([]byte, n))
+		must(t, err)
+	}
+}
+
+func useEpoll(t *testing.T) {
+	var fds [2]int
+	must(t, unix.Pipe(fds[:]))
+	set, err := unix.EpollCreate1(0)
+	must(t, err)
+	var ev unix.EpollEvent
+	must(t, unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fds[0], &ev))
+	must(t, unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fds[1], &ev))
+	must(t, unix.EpollCtl(set, unix.EPOLL_CTL_MOD, fds[0], &ev))
+	must(t, unix.EpollCtl(set, unix.EPOLL_CTL_DEL, fds[0], &ev))
+	if err := unix.EpollCtl(set, 9, fds[0], &ev); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("operation 9: %v", err)
+	}
+	for _, fd := range []int{set, fds[0], fds[1]} {
+		unix.Close(fd)
+	}
+}
+
+func useEventfd(t *testing.T) {
+	fd, err := unix.Eventfd(0, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	for _, n := range []uint64{12, 30} {
+		_, err := unix.Write(fd, binary.LittleEndian.AppendUint64(nil, n))
+		must(t, err)
+	}
+}
+
+func useFutex(t *testing.T) {
+	var word uint32
+	for range 3 { // wake 5 who wait for it: there are none
+		unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), 1|128, 5, 0, 0, 0)
+	}
+}
+
+func nameHost(t *testing.T) {
+	var was unix.Utsname
+	must(t, unix.Uname(&was))
+	must(t, unix.Sethostname([]byte("corpus\x00")[:6]))
+	must(t, unix.Sethostname([]byte(unix.ByteSliceToString(was.Nodename[:]))))
+}
+
+func watchDirectory(t *testing.T) {
+	dir, err := os.MkdirTemp("", "corpus")
+	must(t, err)
+	fd, err := unix.InotifyInit1(0)
+	must(t, err)
+	defer unix.Close(fd)
+	_, err = unix.InotifyAddWatch(fd, dir, unix.IN_CREATE)
+	must(t, err)
+	must(t, unix.Mkdir(filepath.Join(dir, "watched"), 0o700))
+	must(t, os.RemoveAll(dir))
+}
+
+func setTimer(t *testing.T) {
+	set := func(v unix.Itimerval) {
+		_, err := unix.Setitimer(unix.ITIMER_VIRTUAL, v)
+		must(t, err)
+	}
+	set(unix.Itimerval{Value: unix.Timeval{Sec: 3600, Usec: 7}, Interval: unix.Timeval{Sec: 5}})
+	set(unix.Itimerval{})
+}
+
+func addKey(t *testing.T) {
+	_, err := unix.AddKey("user", "corpus", []byte("payload"), unix.KEY_SPEC_THREAD_KEYRING)
+	must(t, err)
+}
+
+// readVectors gives the kernel lists of 40 pieces, for which it must find room.
+func readVectors(t *testing.T) {
+	fd, err := unix.Open("/dev/zero", unix.O_RDONLY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	for range 10 {
+		pieces := make([][]byte, 40)
+		for i := range pieces {
+			pieces[i] = make([]byte, 1)
+		}
+		_, err := unix.Readv(fd, pieces)
+		must(t, err)
+	}
+}
+
+func useMemory(t *testing.T) {
+	pages, err := unix.Mmap(-1, 0, 8*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	must(t, err)
+	must(t, unix.Madvise(pages, unix.MADV_NOHUGEPAGE))
+	for i := range 4 {
+		pages[i*4096] = 1
+	}
+	must(t, unix.Madvise(pages[:3*4096], unix.MADV_DONTNEED))
+	must(t, unix.Mprotect(pages[:2*4096], unix.PROT_READ))
+	must(t, unix.Munmap(pages))
+}
+
+// sendDummy sends raw packets over the interface of the module dummy.
+func sendDummy(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer unix.Close(fd)
+	ifr, err := unix.NewIfreq("dummy0")
+	must(t, err)
+	must(t, unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, ifr))
+	ifr.SetUint16(ifr.Uint16() | unix.IFF_UP)
+	must(t, unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr))
+	must(t, unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr))
+	for range 5 {
+		must(t, unix.Sendto(fd, make([]byte, 600), 0, &unix.SockaddrLinklayer{Ifindex: int(ifr.Uint32())}))
+	}
+}
+
+func beNice(t *testing.T) { must(t, unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 7)) }
+
+// invokeOOM has the kernel kill whom it likes to kill most.
+func invokeOOM(t *testing.T) {
+	pid := fork(unix.SYS_PAUSE, 0)
+	must(t, os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("1000"), 0))
+	must(t, os.WriteFile("/proc/sysrq-trigger", []byte("f"), 0))
+	_, err := unix.Wait4(pid, nil, 0, nil)
+	must(t, err)
+}
+
+func sendFile(t *testing.T) {
+	from, to := file(t, "sent"), file(t, "to")
+	defer unix.Close(from)
+	defer unix.Close(to)
+	_, err := unix.Write(from, make([]byte, 300))
+	must(t, err)
+	var at int64
+	_, err = unix.Sendfile(to, from, &at, 300)
+	must(t, err)
+}
+
+func useSharedMemory(t *testing.T) {
+	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 12345, unix.IPC_CREAT|0o600)
+	must(t, err)
+	memory, err := unix.SysvShmAttach(id, 0, unix.SHM_RDONLY)
+	must(t, err)
+	must(t, unix.SysvShmDetach(memory))
+	_, err = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	must(t, err)
+}
+
+func writeTerminal(t *testing.T) {
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	must(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	must(t, err)
+	other, err := unix.Open(fmt.Sprintf("/dev/pts/%d", n), unix.O_RDWR|unix.O_NOCTTY, 0)
+	must(t, err)
+	defer unix.Close(other)
+	_, err = unix.Write(fd, []byte("hello"))
+	must(t, err)
+}
+
+// leaveNamespaces is of this thread only, which ends soon.
+func leaveNamespaces(t *testing.T) {
+	must(t, unix.Unshare(unix.CLONE_FILES|unix.CLONE_FS))
+	must(t, unix.Unshare(unix.CLONE_NEWNS))
+}
+
+func waitForAny(t *testing.T) {
+	fork(unix.SYS_EXIT_GROUP, 0)
+	_, err := unix.Wait4(-1, nil, 0, nil)
+	must(t, err)
 }

@@ -3,8 +3,8 @@
 package trap
 
 //ktrap:ret inet_csk_accept
-func accept(sk *sock) {
-	if sk != nil {
-		printf("%s accepts at port %d, state %d", comm(), sk.__sk_common.skc_num, sk.__sk_common.skc_state)
+func accept(made *sock) {
+	if made != nil {
+		printf("%s accepts at port %d, state %d", comm(), made.__sk_common.skc_num, made.__sk_common.skc_state)
 	}
 }
