@@ -3,5 +3,5 @@ package trap
 
 //ktrap:pre cgroup_mkdir
 func mkdir(name *int8, mode uint16) {
-	printf("%s, mode&0o7777 %#o, by cgroup %d", str(name), mode, min(cgroup(), 2))
+	printf("%s, mode %#o, by cgroup %d", str(name), mode&0o7777, min(cgroup(), 2))
 }
