@@ -42,6 +42,9 @@ type Written struct {
 // types. A mistake in an expression is a *SourceError that shows it as it was
 // given.
 func (s *Session) Graduate(o OneLine) (Written, error) {
+	if err := meansPID(o.PID); err != nil {
+		return Written{}, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := HandlerFile{}

@@ -84,8 +84,8 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	if err != nil {
 		return nil, point, err
 	}
-	if probe.PID != 0 && kernel.InPIDNamespace() {
-		return nil, point, fmt.Errorf("%s: a filter by process id counts in the machine's numbers, and this process is in a PID namespace with numbers of its own", probe.Place())
+	if err := meansPID(probe.PID); err != nil {
+		return nil, point, fmt.Errorf("%s: %w", probe.Place(), err)
 	}
 	sym, addr, err := s.find(probe)
 	if err != nil {
@@ -101,6 +101,14 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	r.full = make([]uint64, s.kernel.CPUs.Possible)
 	point, err = s.typed(r)
 	return r, point, err
+}
+
+// meansPID refuses a process id that the kernel would take for another process's.
+func meansPID(pid uint32) error {
+	if pid != 0 && kernel.InPIDNamespace() {
+		return errors.New("a filter by process id counts in the machine's numbers, and this process is in a PID namespace with numbers of its own")
+	}
+	return nil
 }
 
 // find returns the symbol that the probe is in and the address that it means. An

@@ -15,8 +15,9 @@ import (
 	"ktrap/internal/diag"
 )
 
-// kernel knows ssize_t vfs_read(struct file *file, char *buf, size_t count) and
-// ssize_t vfs_write(struct file *file, u32 count).
+// kernel knows ssize_t vfs_read(struct file *file, char *buf, size_t count),
+// ssize_t vfs_write(struct file *file, u32 count, u32 hits) and
+// long key_put(struct key *key).
 func kernel(t testing.TB) compile.Env {
 	t.Helper()
 	long := &ebtf.Int{Name: "long int", Size: 8, Encoding: ebtf.Signed}
@@ -28,10 +29,12 @@ func kernel(t testing.TB) compile.Env {
 		{Name: "f_pos", Type: long, Offset: 64},
 		{Name: "f_name", Type: char, Offset: 128},
 	}}}
+	key := &ebtf.Pointer{Target: &ebtf.Struct{Name: "key", Size: 4, Members: []ebtf.Member{{Name: "usage", Type: small}}}}
 	var b ebtf.Builder
 	for _, fn := range []*ebtf.Func{
 		{Name: "vfs_read", Type: &ebtf.FuncProto{Return: long, Params: []ebtf.FuncParam{{Name: "file", Type: file}, {Name: "buf", Type: char}, {Name: "count", Type: size}}}},
 		{Name: "vfs_write", Type: &ebtf.FuncProto{Return: long, Params: []ebtf.FuncParam{{Name: "file", Type: file}, {Name: "count", Type: small}, {Name: "hits", Type: small}}}},
+		{Name: "key_put", Type: &ebtf.FuncProto{Return: long, Params: []ebtf.FuncParam{{Name: "key", Type: key}}}},
 	} {
 		if _, err := b.Add(fn); err != nil {
 			t.Fatal(err)
@@ -193,6 +196,21 @@ func at(file *file, buf *int8, count uint64) {
 	emit(file, str(buf), count, file.f_pos, kstack())
 }
 `},
+		"a type and a parameter of the names that the file would use": {Request{Places: []string{"key_put"}, By: Expr{"--by", "key.usage,pid+1"}, PID: 3}, `
+type key_ struct {
+	usage uint32
+	key2  uint32
+}
+
+var hits map[key_]uint64
+
+//ktrap:pre key_put
+func at(key *key) {
+	if pid() == 3 {
+		hits[key_{key.usage, pid() + 1}]++
+	}
+}
+`},
 		"inside": {Request{What: Send, Places: []string{"vfs_read+0x10"}, Show: Expr{"--show", "r.di,r.si & 0xff"}}, `
 //ktrap:pre vfs_read+0x10
 func at(r *regs) {
@@ -272,6 +290,13 @@ func TestOneKeyCantBeTwoThings(t *testing.T) {
 	_, err = Make(Request{Places: []string{"vfs_read", "vfs_write"}, By: Expr{"--by", "buf"}}, kernel(t))
 	if err == nil || !strings.Contains(err.Error(), "buf is not declared") {
 		t.Errorf("vfs_write has no buf: %v", err)
+	}
+}
+
+func TestThePlacesOfAPatternHaveNoNamedParameters(t *testing.T) {
+	_, err := Make(Request{Places: []string{"vfs_*"}, By: Expr{"--by", "comm,filename"}}, kernel(t))
+	if err == nil || !strings.Contains(err.Error(), "arg(0)") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -98,7 +98,7 @@ func split(text string) (parts []string) {
 func (w *writer) free(name string) string {
 	for _, h := range w.handlers {
 		for _, p := range h.params {
-			if p.Name == name {
+			if p.Name == name || strings.TrimLeft(p.Type, "*") == name {
 				return w.free(name + "_")
 			}
 		}
@@ -238,7 +238,7 @@ func (w *writer) condition(h *handler) string {
 // write writes a handler; of its parameters only those that are used.
 func (h *handler) write(b *strings.Builder, cond, act string) {
 	word, at := h.kind()
-	fmt.Fprintf(b, "\n//ktrap:%s %s\nfunc %s(%s) {\n", word, at, h.name, h.used(cond, act))
+	fmt.Fprintf(b, "\n//ktrap:%s %s\nfunc %s(%s) {\n", word, at, h.name, h.used(h.cond, act)) // pid() of a filter is the word
 	if cond != "" {
 		fmt.Fprintf(b, "\tif %s {\n\t\t%s\n\t}\n}\n", cond, act)
 		return
