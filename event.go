@@ -15,6 +15,7 @@ type Kind string
 const (
 	Pre    Kind = "pre"    // before the instruction ran
 	Return Kind = "return" // the function has returned
+	Post   Kind = "post"   // after the instruction ran
 )
 
 // Event is one hit. It is valid as long as anybody keeps it.
@@ -31,7 +32,8 @@ type Event struct {
 	Lost         uint64
 	Registration *Registration
 
-	record []byte
+	record     []byte
+	transition *transition // of a Post event
 }
 
 // Value is one typed value: an argument, a returned value, a member.
@@ -73,8 +75,13 @@ func (e *Event) values(of []capture.Value) []Value {
 
 // Regs returns the registers as the probe saved them, in the order of the
 // kernel's dumps; nil unless the probe's Regs is set. At an instruction ip is
-// what the kernel hands to a pre_handler, which on x86 is past the trap.
+// what the kernel hands to a pre_handler, which on x86 is past the trap. Of a Post
+// event they are those that the instruction left, with ip where it leads; Was has
+// those before it.
 func (e *Event) Regs() []Register {
+	if e.transition != nil {
+		return e.transitionRegs(&e.transition.now)
+	}
 	if e.Registration.typed == nil {
 		return nil
 	}
@@ -131,4 +138,12 @@ func frame(in symbols.Kernel, addr uint64) Frame {
 		f.Symbol, f.Offset, f.Module = sym.Name, off, sym.Module
 	}
 	return f
+}
+
+// handler is the one of the probe's that the event is for.
+func (e *Event) handler() *Handler {
+	if e.Kind == Post {
+		return e.Registration.probe.Post
+	}
+	return e.Registration.handler()
 }

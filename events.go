@@ -31,6 +31,9 @@ func (s *Session) Events(ctx context.Context) iter.Seq2[*Event, error] {
 			return s.detach()
 		})
 		defer context.AfterFunc(ctx, func() { detach() })()
+		if !s.yield(yield) {
+			return
+		}
 		for ctx.Err() == nil {
 			batch, more := s.stream.Next(ctx)
 			if !s.deliver(batch, yield) || !more {
@@ -76,7 +79,11 @@ func (s *Session) drain(yield func(*Event, error) bool) {
 	s.stream.Stop()
 	for {
 		batch, more := s.stream.Next(context.Background())
-		if !more || !s.deliver(batch, yield) {
+		if !s.deliver(batch, yield) {
+			return
+		}
+		if !more {
+			s.giveUpAll()
 			return
 		}
 	}
@@ -103,9 +110,24 @@ func (s *Session) deliver(batch iter.Seq[[]byte], yield func(*Event, error) bool
 		h := capture.ParseHeader(record)
 		r := s.registration(h.Probe)
 		r.taken.Add(1)
-		ev := s.event(r, h, bytes.Clone(record))
-		r.delivered.Add(1)
-		if handler := r.handler(); handler != nil && handler.call != nil {
+		s.due = append(s.due, s.follow(s.event(r, h, bytes.Clone(record)))...)
+		if !s.yield(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// yield yields the events that are due, after calling their handlers.
+func (s *Session) yield(yield func(*Event, error) bool) bool {
+	for len(s.due) > 0 {
+		ev := s.due[0]
+		s.due = s.due[1:]
+		r := ev.Registration
+		if ev.Kind == Post || r.posted == nil {
+			r.delivered.Add(1)
+		}
+		if handler := ev.handler(); handler != nil && handler.call != nil {
 			handler.call(ev)
 		}
 		if !yield(ev, nil) {

@@ -27,7 +27,8 @@ type Kernel struct {
 	types   types
 	site    *site.Kernel // what the kernel tells of itself, once read
 	codes   map[uint64][]byte
-	tables  map[tableOf]*patch.Table     // by function
+	tables  map[tableOf]*patch.Table // by function
+	known   map[outcomesOf]*outcomes
 	bounds  map[string]map[string]uint64 // see patches.go
 	// kprobes are those of the machine, as of the latest reading.
 	kprobes []probelist.Probe
@@ -77,7 +78,7 @@ func ofImage(image *symbols.Image) (*Kernel, error) {
 	}
 	return &Kernel{
 		symbols: image, goarch: image.Arch(), arch: arch, release: image.Release(), buildID: image.BuildID(), source: image.Path(),
-		codes: map[uint64][]byte{}, tables: map[tableOf]*patch.Table{},
+		codes: map[uint64][]byte{}, tables: map[tableOf]*patch.Table{}, known: map[outcomesOf]*outcomes{},
 	}, nil
 }
 
@@ -93,7 +94,7 @@ func running(live symbols.Kernel) *Kernel {
 	arch, _ := disasm.ArchNamed(runtime.GOARCH)
 	return &Kernel{
 		symbols: live, live: true, goarch: runtime.GOARCH, arch: arch, release: kernel.Release(), source: "live",
-		codes: map[uint64][]byte{}, tables: map[tableOf]*patch.Table{},
+		codes: map[uint64][]byte{}, tables: map[tableOf]*patch.Table{}, known: map[outcomesOf]*outcomes{},
 	}
 }
 

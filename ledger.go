@@ -4,7 +4,7 @@ import "errors"
 
 // Ledger accounts for every hit of one probe:
 //
-//	Hits = Delivered + Filtered + Cut + Missed + Recursion + Full
+//	Hits = Delivered + Filtered + Cut + Missed + Recursion + Full + Unpaired
 //
 // Of a handler of the user's own, which writes what it likes,
 //
@@ -29,7 +29,9 @@ type Ledger struct {
 	Recursion uint64 `json:"recursion"`         // a BPF program was running
 	Full      uint64 `json:"lost"`              // no room in the ring buffer
 	// Unpaired are returns of calls whose entry was not seen, where the handler
-	// needs it and so was not called.
+	// needs it and so was not called; and executions of an instruction with a
+	// post-handler that it was not called for: the instruction faulted, or what it
+	// left was not seen for sure.
 	Unpaired uint64 `json:"unpaired,omitempty"`
 	// MissesKnown is false where this kernel does not count what it missed, or
 	// counts it for several probes together.
@@ -55,6 +57,7 @@ func (r *Registration) Ledger() (Ledger, error) {
 
 func (r *Registration) ledger(delivered uint64) Ledger {
 	t, m := r.last, r.misses
+	unpaired := r.unpaired.Load()
 	seen := t.Hits - t.Unarmed
 	l := Ledger{
 		Place:     r.Place(),
@@ -63,7 +66,8 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 		Delivered: delivered,
 		Filtered:  t.Filtered,
 		Full:      t.Full,
-		Cut:       seen - t.Filtered - t.Full - delivered,
+		Unpaired:  unpaired,
+		Cut:       seen - t.Filtered - t.Full - delivered - unpaired,
 	}
 	switch {
 	case r.typed == nil: // what its handler writes is its own affair
@@ -84,7 +88,7 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 // of registering.
 func (s *Session) Ledgers() ([]Ledger, error) {
 	s.mu.Lock()
-	regs := s.regs
+	regs := visible(s.regs)
 	s.mu.Unlock()
 	var ledgers []Ledger
 	var errs []error

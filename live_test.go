@@ -106,7 +106,7 @@ func ledger(t *testing.T, r *ktrap.Registration) ktrap.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum := l.Delivered + l.Filtered + l.Cut + l.Missed + l.Recursion + l.Full; sum != l.Hits {
+	if sum := l.Delivered + l.Filtered + l.Cut + l.Missed + l.Recursion + l.Full + l.Unpaired; sum != l.Hits {
 		t.Errorf("%s: %d hits, but the parts are %d: %+v", l.Place, l.Hits, sum, l)
 	}
 	return l

@@ -23,13 +23,16 @@ type Probe struct {
 	Return bool   `json:"return,omitempty"` // the function's return instead of its entry
 
 	Pre *Handler `json:"pre,omitempty"` // before the instruction
-	Ret *Handler `json:"ret,omitempty"` // when the function has returned; needs Return
+	// Post is called after the instruction: see Event.Was and Event.Regs.
+	Post *Handler `json:"post,omitempty"`
+	Ret  *Handler `json:"ret,omitempty"` // when the function has returned; needs Return
 
 	// Quiet counts hits and records nothing: they are in the ledger as Handled.
 	Quiet   bool `json:"quiet,omitempty"`
 	Regs    bool `json:"regs,omitempty"`    // record the registers
 	Stack   bool `json:"stack,omitempty"`   // record the kernel stack
 	Structs bool `json:"structs,omitempty"` // record the structs that arguments point to
+	Memory  bool `json:"memory,omitempty"`  // with Post, record the instruction's operand in memory
 	// Show records these, separated by commas: paths from an argument, and
 	// expressions as those of a OneLine.
 	Show string `json:"show,omitempty"`
@@ -68,12 +71,14 @@ func (p *Probe) check() error {
 		return fmt.Errorf("%s: a return is watched from the function's entry, not from an offset", p.Place())
 	case p.Return && p.Pre != nil:
 		return fmt.Errorf("%s: a return probe calls Ret, not Pre", p.Place())
+	case p.Return && p.Post != nil:
+		return fmt.Errorf("%s: a return probe calls Ret, not Post", p.Place())
 	case !p.Return && p.Ret != nil:
 		return fmt.Errorf("%s: Ret needs Return", p.Place())
 	case len(p.Comm) > MaxComm:
 		return fmt.Errorf("%s: the kernel cuts a thread's name to %d bytes: %q never occurs", p.Place(), MaxComm, p.Comm)
 	}
-	for _, h := range []*Handler{p.Pre, p.Ret} {
+	for _, h := range []*Handler{p.Pre, p.Post, p.Ret} {
 		if err := h.usable(); err != nil {
 			return fmt.Errorf("%s: %w", p.Place(), err)
 		}

@@ -31,13 +31,17 @@ type Registration struct {
 	typed   *capture.Typed
 	shown   []asked // what Show names
 	expressions
-	step  plan.Step // how it is attached
-	batch *batch
-	index int // in the batch
-	gone  bool
+	step   plan.Step // how it is attached
+	batch  *batch
+	index  int // in the batch
+	gone   bool
+	posted *posted         // of a probe with a post-handler
+	shows  []*Registration // what their instruction did, a hit shows
+	hidden bool            // nobody asked for it, but for what it shows
 
 	delivered atomic.Uint64 // events that the loop over Events yielded
 	taken     atomic.Uint64 // records that came out of the ring
+	unpaired  atomic.Uint64 // of these, executions whose outcome was not seen
 	full      []uint64      // by CPU: losses that records have told of
 	final     bool          // what follows changes no more
 	last      attach.Tally  // the counts when they were last asked for
@@ -76,7 +80,7 @@ func (r *Registration) Enable() error {
 		if err := r.forget(); err != nil {
 			return err
 		}
-		return r.batch.set.Enable(r.index)
+		return errors.Join(r.switchWatchers(false), r.batch.set.Enable(r.index))
 	})
 }
 
@@ -108,7 +112,7 @@ func (r *Registration) forget() error {
 // Disable disarms the probe; the kernel runs as if it were not there. The counts
 // so far are kept.
 func (r *Registration) Disable() error {
-	return r.live("disable", func() error { return r.batch.set.Disable(r.index) })
+	return r.live("disable", r.disable)
 }
 
 // Unregister disarms the probe for good. Events that it recorded before are
@@ -116,8 +120,12 @@ func (r *Registration) Disable() error {
 func (r *Registration) Unregister() error {
 	return r.live("unregister", func() error {
 		r.gone = true
-		return r.batch.set.Disable(r.index)
+		return r.disable()
 	})
+}
+
+func (r *Registration) disable() error {
+	return errors.Join(r.batch.set.Disable(r.index), r.switchWatchers(true))
 }
 
 func (r *Registration) live(verb string, do func() error) error {

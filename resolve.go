@@ -20,10 +20,11 @@ import (
 // prepared is a set of probes that is ready to be attached: resolved, vetted,
 // typed and planned.
 type prepared struct {
-	regs    []*Registration
-	points  []plan.Point
-	steps   []plan.Step
-	skipped []Skipped
+	regs     []*Registration // those that show what others did come first
+	points   []plan.Point
+	steps    []plan.Step
+	skipped  []Skipped
+	watching []*Registration // of regs, those that nobody asked for
 }
 
 // prepare does all that can be done without touching the kernel. The errors of
@@ -56,6 +57,9 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 	}
 	if len(p.regs) == 0 {
 		return nil, p.nothing()
+	}
+	if err := p.watch(s); err != nil {
+		return nil, err
 	}
 	return p, p.replan(s)
 }
@@ -99,6 +103,9 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	r.entry = verdict.Entry || addr == sym.Addr
 	r.name = r.place()
 	r.full = make([]uint64, s.kernel.CPUs.Possible)
+	if err := s.post(r); err != nil {
+		return nil, point, err
+	}
 	point, err = s.typed(r)
 	return r, point, err
 }
@@ -141,7 +148,7 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 	if h := r.handler(); h != nil && h.script != nil {
 		return h.script.point(r), nil
 	}
-	point := plan.Point{Entry: r.entry, Return: r.probe.Return, Regs: r.probe.Regs, Stack: r.probe.Stack}
+	point := plan.Point{Entry: r.entry, Return: r.probe.Return, Regs: r.probe.Regs || r.posted != nil, Stack: r.probe.Stack}
 	var spec *btf.Spec
 	var id btf.ID
 	if r.entry {
@@ -153,12 +160,15 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 	w := capture.Want{
 		Return:  r.probe.Return,
 		Inside:  !r.entry,
-		Regs:    r.probe.Regs,
+		Regs:    point.Regs,
 		Structs: r.probe.Structs,
 		Filter:  capture.Filter{PID: r.probe.PID, Comm: r.probe.Comm},
 	}
 	if r.probe.Quiet {
 		w = capture.Want{Return: w.Return, Inside: w.Inside, Quiet: true, Filter: w.Filter}
+	}
+	if r.posted != nil {
+		w.Losses, w.Operands = true, r.posted.operands(s.numbers)
 	}
 	if r.probe.Stack {
 		w.Frames = maxFrames
@@ -230,11 +240,12 @@ func (p *prepared) retreat(s *Session, refused *attach.Refused) error {
 			State: facts.No, Why: refused.Error(),
 		}
 	default:
-		err := s.explain(p.regs[refused.Point], refused)
-		if !p.regs[refused.Point].probe.Optional {
+		r := p.regs[refused.Point]
+		err := s.explain(r, refused)
+		if r.needed() {
 			return err
 		}
-		p.leaveOut(refused.Point, err)
+		p.leaveOut(r, err)
 		if len(p.regs) == 0 {
 			return nil
 		}
@@ -251,12 +262,6 @@ func (p *prepared) withoutTrampoline(refused *attach.Refused) {
 			p.points[i].FuncID, p.points[i].NoFunc = 0, refused.Error()
 		}
 	}
-}
-
-func (p *prepared) leaveOut(i int, err error) {
-	p.skipped = append(p.skipped, Skipped{&p.regs[i].probe, err})
-	p.regs = append(p.regs[:i:i], p.regs[i+1:]...)
-	p.points = append(p.points[:i:i], p.points[i+1:]...)
 }
 
 // explain turns the kernel's refusal into a reason: with the list of traceable

@@ -31,6 +31,7 @@ import (
 	"ktrap/internal/attach"
 	"ktrap/internal/facts"
 	"ktrap/internal/kernel"
+	"ktrap/internal/outcome"
 	"ktrap/internal/plan"
 	"ktrap/internal/stream"
 	"ktrap/symbols"
@@ -54,6 +55,8 @@ type Config struct {
 	// while they are attached and while they are detached again. It must not call
 	// the session.
 	Progress func(attaching bool, attached, total int)
+	// Intel shows instructions in Intel's syntax.
+	Intel bool
 	// Unsafe allows places that the kernel accepts and that then crash it.
 	Unsafe bool
 }
@@ -84,6 +87,10 @@ type Session struct {
 	scripts []*Script
 	sources map[*HandlerFile]*Script // by the handlers that they are of
 	loading loading
+	numbers []outcome.Reg        // of arch.Regs, as instructions number them
+	pairing sync.Mutex           // guards awaited
+	awaited map[execution]*Event // hits whose outcome is not seen yet
+	due     []*Event             // that a loop over Events was left before
 	// matched are the functions that patterns stood for: they need no look-up.
 	matched map[name]symbols.Symbol
 	closed  bool
@@ -123,7 +130,9 @@ func (c Config) Open(ctx context.Context) (*Session, error) {
 	if c.Memory == 0 {
 		c.Memory = defaultMemory
 	}
-	return &Session{config: c, kernel: k, arch: a, on: running(symbols.Open(symbols.Options{})), clock: readClock()}, nil
+	s := &Session{awaited: map[execution]*Event{}, config: c, kernel: k, arch: a, on: running(symbols.Open(symbols.Options{})), clock: readClock()}
+	s.number()
+	return s, nil
 }
 
 // Register attaches probes and arms them together: all or, on an error, none.
@@ -156,7 +165,7 @@ func (s *Session) Register(ctx context.Context, probes ...*Probe) ([]*Registrati
 		return nil, errors.Join(err, set.Close())
 	}
 	s.adopt(p, set)
-	return p.regs, nil
+	return visible(p.regs), nil
 }
 
 // Plan is what Register would do, found out without loading or arming anything.
@@ -266,6 +275,7 @@ func (s *Session) Close() error {
 		return err
 	}
 	s.closed = true
+	s.giveUpAll()
 	if s.stream != nil {
 		s.stream.Close()
 	}
@@ -301,7 +311,7 @@ func (s *Session) keepTables() error {
 // record read, so that a session may change its probes for as long as it likes.
 func (s *Session) reap() (err error) {
 	s.batches = slices.DeleteFunc(s.batches, func(b *batch) bool {
-		if slices.ContainsFunc(b.regs, func(r *Registration) bool { return !r.gone || !r.settled() }) {
+		if slices.ContainsFunc(b.regs, func(r *Registration) bool { return !r.gone && !r.hidden || !r.settled() }) {
 			return false
 		}
 		err = errors.Join(err, b.close())

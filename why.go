@@ -43,6 +43,11 @@ type Verdict struct {
 	Cost    int     `json:"instructions_per_hit,omitempty"`
 	Better  string  `json:"better,omitempty"` // why it is not cheaper
 
+	// Post says how a post-handler can be had: computed, observed or impossible;
+	// After, in words that read on from "what the instruction does".
+	Post  string `json:"post,omitempty"`
+	After string `json:"after,omitempty"`
+
 	Reason  string    `json:"reason,omitempty"` // the stable name of the rule that refuses it
 	Why     string    `json:"why,omitempty"`    // the same in words that read on from Place
 	Errno   string    `json:"errno,omitempty"`  // what the kernel would say; empty where it would accept
@@ -173,6 +178,7 @@ func (k *Kernel) verdict(w wanted, sym symbols.Symbol, addr uint64) Verdict {
 	}
 	if v.OK {
 		v.ProbeAt = Address(e.Addr)
+		v.Post, v.After = k.after(w, sym, e.Addr)
 	} else {
 		r := e.Refusal
 		v.Reason, v.Why, v.Errno = string(r.Reason), r.Detail, r.Errno
@@ -193,6 +199,16 @@ func (k *Kernel) verdict(w wanted, sym symbols.Symbol, addr uint64) Verdict {
 		v.Assumed = append(v.Assumed, string(reason))
 	}
 	return v
+}
+
+// after says how it can be known what the instruction at addr did. The return of a
+// function has no post-handler.
+func (k *Kernel) after(w wanted, sym symbols.Symbol, addr uint64) (post, why string) {
+	if w.ret {
+		return "", ""
+	}
+	o, _ := k.outcomes(w, sym).of(addr)
+	return o.Kind.String(), o.Why
 }
 
 // String is the kernel's name for the spot.

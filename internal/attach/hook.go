@@ -118,7 +118,7 @@ func multi(m plan.Mechanism) bool      { return m == plan.Multi || m == plan.Ret
 func trampoline(m plan.Mechanism) bool { return m == plan.Fentry || m == plan.Fexit }
 
 func (s *Set) associate(p object.Program, script *Script) error {
-	maps := map[string]interface{ FD() int }{object.Ring: s.job.Ring, object.Counts: s.counts, object.State: s.state}
+	maps := map[string]interface{ FD() int }{object.Ring: s.job.Ring, object.Counts: s.counts, object.State: s.state, object.Losses: s.losses}
 	if s.slots != nil {
 		maps[object.Slots] = s.slots
 	}

@@ -100,6 +100,7 @@ type Set struct {
 	counts  *ebpf.Map
 	state   *ebpf.Map
 	slots   *ebpf.Map // nil if no point is only counted
+	losses  *ebpf.Map
 	hooks   []*hook
 	byPoint []*hook
 }
@@ -154,6 +155,10 @@ func (s *Set) maps() (err error) {
 	})
 	if err != nil {
 		return fmt.Errorf("make the map of states: %w", err)
+	}
+	s.losses, err = NewMap(&ebpf.MapSpec{Name: "ktrap_losses", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	if err != nil {
+		return fmt.Errorf("make the map of losses: %w", err)
 	}
 	return s.makeSlots()
 }
@@ -342,7 +347,7 @@ func (s *Set) Detach() error {
 // Close detaches every point and lets go of everything.
 func (s *Set) Close() error {
 	err := s.Detach()
-	for _, m := range []*ebpf.Map{s.slots, s.state, s.counts} {
+	for _, m := range []*ebpf.Map{s.losses, s.slots, s.state, s.counts} {
 		err = errors.Join(err, m.Close())
 	}
 	return err

@@ -112,8 +112,13 @@ func (e *emitter) record() {
 	e.reserve()
 	e.header()
 	e.words()
+	e.losses()
+	e.noFaults()
 	for i := range e.u.Reads {
 		e.read(i)
+	}
+	for i := range e.u.Operands {
+		e.operand(i)
 	}
 	e.show()
 	e.stack()
@@ -348,10 +353,6 @@ func (e *emitter) argument(to int, loc arch.Loc) {
 // which then allows any arithmetic and reads through helpers only.
 func (e *emitter) read(i int) {
 	r := e.u.Reads[i]
-	if i == 0 {
-		e.add(asm.Mov.Imm(asm.R1, 0))
-		e.store(e.l.Faults, asm.R1, asm.DWord)
-	}
 	from := e.l.Ret
 	if r.Arg != RetWord {
 		from = e.l.Args[r.Arg]
@@ -371,13 +372,68 @@ func (e *emitter) read(i int) {
 	e.copyMemory(record, e.l.Reads[i], r.Size, r.String)
 	e.add(asm.JSGE.Imm(asm.R0, 0, done))
 	e.symbol = fault
+	e.fault(i)
+	e.symbol = done
+}
+
+// noFaults begins the word that tells what could not be read.
+func (e *emitter) noFaults() {
+	if e.l.Faults >= 0 {
+		e.add(asm.Mov.Imm(asm.R1, 0))
+		e.store(e.l.Faults, asm.R1, asm.DWord)
+	}
+}
+
+func (e *emitter) fault(bit int) {
 	e.add(
 		asm.LoadMem(asm.R1, record, int16(e.l.Faults), asm.DWord),
-		asm.LoadImm(asm.R2, 1<<i, asm.DWord),
+		asm.LoadImm(asm.R2, 1<<bit, asm.DWord),
 		asm.Or.Reg(asm.R1, asm.R2),
 	)
 	e.store(e.l.Faults, asm.R1, asm.DWord)
+}
+
+// operand reads Operands[i].
+func (e *emitter) operand(i int) {
+	o := e.u.Operands[i]
+	e.add(asm.LoadImm(asm.R3, int64(o.Disp), asm.DWord))
+	if o.Base != NoReg {
+		e.add(asm.LoadMem(asm.R1, ctx, int16(e.t.Arch.Regs[o.Base].Offset), asm.DWord), asm.Add.Reg(asm.R3, asm.R1))
+	}
+	if o.Index != NoReg {
+		e.add(
+			asm.LoadMem(asm.R1, ctx, int16(e.t.Arch.Regs[o.Index].Offset), asm.DWord),
+			asm.Mul.Imm(asm.R1, int32(o.Scale)),
+			asm.Add.Reg(asm.R3, asm.R1),
+		)
+	}
+	done := e.label("operand")
+	e.copyMemory(record, e.l.Operands[i], o.Size, false)
+	e.add(asm.JSGE.Imm(asm.R0, 0, done))
+	e.fault(len(e.u.Reads) + i)
 	e.symbol = done
+}
+
+// losses records the count of what found no room.
+func (e *emitter) losses() {
+	if e.u.Losses {
+		e.add(
+			asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.Losses),
+			asm.LoadMem(asm.R1, asm.R1, 0, asm.DWord),
+		)
+		e.store(e.l.Losses, asm.R1, asm.DWord)
+	}
+}
+
+// lose counts what found no room for all of the batch.
+func (e *emitter) lose() {
+	if e.u.Losses {
+		e.add(
+			asm.LoadMapValue(asm.R2, 0, 0).WithReference(object.Losses),
+			asm.Mov.Imm(asm.R1, 1),
+			asm.StoreXAdd(asm.R2, asm.R1, asm.DWord),
+		)
+	}
 }
 
 // copyMemory copies size bytes at the address in R3 to base+offset; R0 is below
@@ -429,6 +485,7 @@ func (e *emitter) leave() {
 	)
 	e.symbol = "full"
 	e.count(object.FullOffset)
+	e.lose()
 	e.add(asm.Ja.Label(ledger.Out))
 	e.leaveUncounted()
 }

@@ -59,6 +59,9 @@ func (u *Unit) Fetch(a *arch.Arch) (*Fetch, error) {
 	if u.If != nil || u.Show != nil {
 		return nil, fmt.Errorf("without BPF no expression can be computed")
 	}
+	if u.Losses {
+		return nil, fmt.Errorf("without BPF there are no post-handlers")
+	}
 	if u.Frames > 0 {
 		return nil, fmt.Errorf("without BPF no stack can be recorded")
 	}

@@ -24,6 +24,9 @@ type Want struct {
 	Quiet   bool // nothing: hits are counted
 	If      *Part
 	Part    *Part // Unit.Show
+	// Operands and Losses are as in Unit.
+	Operands []Operand
+	Losses   bool
 }
 
 // Limits of one record, bytes.
@@ -61,7 +64,7 @@ const none = -1
 // stand for what they would be. A mistake in w.Show is a *btf.PathError.
 func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 	t := &Typed{
-		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter, Quiet: w.Quiet, If: w.If, Show: w.Part},
+		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter, Quiet: w.Quiet, If: w.If, Show: w.Part, Operands: w.Operands, Losses: w.Losses},
 		arch: a,
 	}
 	var err error
@@ -81,7 +84,7 @@ func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(t.Reads) > maxReads {
+	if len(t.Reads)+len(t.Operands) > maxReads {
 		return nil, fmt.Errorf("%d reads of memory are more than the %d that one record can hold: ask for less", len(t.Reads), maxReads)
 	}
 	t.layout = t.LayOut(a)
@@ -321,6 +324,17 @@ func (t *Typed) RegsOf(record []byte) []byte {
 		return nil
 	}
 	return record[t.layout.Regs:][:t.arch.RegsSize]
+}
+
+// LossesOf returns what Unit.Losses asks for.
+func (t *Typed) LossesOf(record []byte) uint64 { return le.Uint64(record[t.layout.Losses:]) }
+
+// OperandOf returns what Operands[i] read, nil if it could not be read.
+func (t *Typed) OperandOf(record []byte, i int) []byte {
+	if le.Uint64(record[t.layout.Faults:])>>(len(t.Reads)+i)&1 != 0 {
+		return nil
+	}
+	return record[t.layout.Operands[i]:][:t.Operands[i].Size]
 }
 
 // StackOf returns the return addresses of a record, innermost first.

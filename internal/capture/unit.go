@@ -26,6 +26,11 @@ type Unit struct {
 	Regs   bool       // struct pt_regs, whole
 	Reads  []Read     // memory, read when the probe hits
 	Frames int        // the deepest kernel stack recorded; 0 for none
+	// Operands are memory that registers point to, read when the probe hits.
+	Operands []Operand
+	// Losses records how many hits of any point of the batch had found no room by
+	// then, so that a reader knows whether something is missing between two records.
+	Losses bool
 	Filter Filter
 	Quiet  bool  // hits are counted, and nothing is recorded
 	If     *Part // lets a hit pass, besides Filter; nil for every hit
@@ -58,6 +63,17 @@ func (r Read) equal(o Read) bool {
 	return r.Arg == o.Arg && r.Word == o.Word && r.Size == o.Size && r.String == o.String && slices.Equal(r.Offsets, o.Offsets)
 }
 
+// Operand is memory at Disp and what registers add to it.
+type Operand struct {
+	Base, Index int // indexes into Arch.Regs, or NoReg
+	Scale       uint64
+	Disp        uint64
+	Size        int // bytes
+}
+
+// NoReg as an Operand's Base or Index adds nothing.
+const NoReg = -1
+
 // RetWord as a Read's Arg starts at the returned word.
 const RetWord = -1
 
@@ -70,14 +86,16 @@ type Filter struct {
 // Layout says where the parts of a Unit's record stand: offsets and sizes in
 // bytes from the record's start, -1 where a part is absent.
 type Layout struct {
-	Faults int   // u64: bit i set when Reads[i] could not be read
-	Args   []int // the first of each argument's words
-	Ret    int
-	Regs   int
-	Reads  []int
-	Show   int // what Unit.Show records
-	Stack  int // s64: bytes of addresses that follow it, or an error below zero
-	Size   int
+	Faults   int   // u64: bit i set when Reads[i], or behind them Operands[i-len(Reads)], could not be read
+	Losses   int   // u64
+	Args     []int // the first of each argument's words
+	Ret      int
+	Regs     int
+	Reads    []int
+	Operands []int
+	Show     int // what Unit.Show records
+	Stack    int // s64: bytes of addresses that follow it, or an error below zero
+	Size     int
 }
 
 // LayOut returns the layout of u's records on a.
@@ -91,8 +109,9 @@ func (u *Unit) LayOut(a *arch.Arch) Layout {
 		at += (size + 7) &^ 7
 		return start
 	}
-	l := Layout{Args: make([]int, len(u.Args)), Reads: make([]int, len(u.Reads))}
-	l.Faults = take(len(u.Reads) > 0, 8)
+	l := Layout{Args: make([]int, len(u.Args)), Reads: make([]int, len(u.Reads)), Operands: make([]int, len(u.Operands))}
+	l.Faults = take(len(u.Reads)+len(u.Operands) > 0, 8)
+	l.Losses = take(u.Losses, 8)
 	for i, loc := range u.Args {
 		l.Args[i] = take(true, 8*loc.Words)
 	}
@@ -100,6 +119,9 @@ func (u *Unit) LayOut(a *arch.Arch) Layout {
 	l.Regs = take(u.Regs, a.RegsSize)
 	for i, r := range u.Reads {
 		l.Reads[i] = take(true, r.Size)
+	}
+	for i, o := range u.Operands {
+		l.Operands[i] = take(true, o.Size)
 	}
 	l.Show = -1
 	if u.Show != nil {

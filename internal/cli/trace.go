@@ -68,14 +68,19 @@ PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
 	f.BoolVar(&t.like.Structs, "struct", false, "print the structs that arguments point to")
 	f.StringVar(&t.like.Show, "show", "", "print these too: `EXPR,…`, as sk.__sk_common.skc_dport, size/1024, str(name)")
 	f.StringVar(&t.like.If, "if", "", "only hits for which `EXPR` is true, as 'size > 1000'")
+	t.hits(f)
+	g.flags(f)
+	t.flags(f)
+	return cmd
+}
+
+// hits are the flags of commands that print an event for each hit.
+func (t *tracing) hits(f *pflag.FlagSet) {
 	f.Uint32Var(&t.like.PID, "pid", 0, "only hits of process `PID`")
 	f.StringVar(&t.like.Comm, "comm", "", "only hits of threads named `NAME`")
 	f.Uint64Var(&t.count, "count", 0, "stop after `N` events")
 	f.BoolVarP(&t.dryRun, "dry-run", "n", false, "print the plan and arm nothing")
 	f.BoolVar(&t.json, "json", false, "one JSON object a line, a summary last")
-	g.flags(f)
-	t.flags(f)
-	return cmd
 }
 
 // line is what a handler file does in trace's stead: registers and structs it leaves

@@ -112,3 +112,21 @@ func (f *form) extensions() (r, x, b byte) {
 	}
 	return bits << 1 & 8, bits << 2 & 8, bits << 3 & 8
 }
+
+// MemoryText is the operand in memory in AT&T syntax, "" if there is none or the
+// instruction can't be read.
+func (in Inst) MemoryText() string {
+	if in.Arch != AMD64 {
+		return ""
+	}
+	f, ok := in.form()
+	if !ok {
+		return ""
+	}
+	for i, arg := range f.args {
+		if _, ok := arg.(x86asm.Mem); ok {
+			return f.attArg(i, arg)
+		}
+	}
+	return ""
+}

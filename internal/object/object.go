@@ -34,6 +34,7 @@ const (
 	Counts = "counts" // per-CPU array: a Count for every point of the batch
 	State  = "state"  // one value: a u32 for every point of the batch, 1 while armed
 	Slots  = "slots"  // one value: for every CPU a u64 for every point, in lines of its own: see SlotStride
+	Losses = "losses" // one value: a u64, how many hits of points that want to know found no room
 )
 
 // Offsets of a point's counters in its per-CPU slot, and the slot's size, bytes.

@@ -42,7 +42,7 @@ func (k Kind) String() string { return [...]string{"impossible", "computed", "ob
 // Outcome is how what an instruction did can be known.
 type Outcome struct {
 	Kind Kind
-	Why  string   // in words that read on from "its outcome"
+	Why  string   // in words that read on from "what it does"
 	At   []uint64 // where to look for an Observed one
 	// Stack tells that After needs the word that the stack pointer points to.
 	Stack bool
@@ -78,7 +78,7 @@ func Of(in disasm.Inst, s Surroundings) Outcome {
 		return o.impossible("is known on amd64 only")
 	case s.Ftrace:
 		o.Behind = in.Addr + ftraceSize
-		return o.computed(stay, "is that of a nop: ftrace patches the place")
+		return o.computed(stay, "is nothing: ftrace patches the place")
 	}
 	o.code = take(in)
 	flow := in.Flow(nil)
@@ -99,7 +99,7 @@ func Of(in disasm.Inst, s Surroundings) Outcome {
 	case disasm.Return:
 		return o.returns()
 	}
-	return o.impossible("does not exist: it is a trap")
+	return o.impossible("is not done: it is a trap")
 }
 
 func (o Outcome) impossible(why string) Outcome {
@@ -141,7 +141,7 @@ func (o Outcome) returns() Outcome {
 // straight is the outcome of an instruction that goes on behind itself.
 func (o Outcome) straight(s Surroundings) Outcome {
 	if o.code.isNop() {
-		return o.computed(stay, "is that of a nop")
+		return o.computed(stay, "is nothing")
 	}
 	var ok bool
 	if o.pointer, ok = o.code.stackPointer(); !ok {

@@ -158,8 +158,8 @@ func TestWhatGoesOnBehindItselfIsObservedThere(t *testing.T) {
 
 func TestWhereThereIsNoOutcomeItSaysWhy(t *testing.T) {
 	for _, test := range []struct{ code, why string }{
-		{"0f 0b", "does not exist: it is a trap"},
-		{"cc", "does not exist: it is a trap"},
+		{"0f 0b", "is not done: it is a trap"},
+		{"cc", "is not done: it is a trap"},
 		{"ff 10", "can't be known: it reads its target from memory"},
 		{"ff 25 00 00 00 00", "can't be known: it reads its target from memory"},
 		{"48 cf", "can't be known: it returns to another level of privilege, or far"},

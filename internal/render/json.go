@@ -27,7 +27,9 @@ func AppendJSON(dst []byte, ev *ktrap.Event) []byte {
 	if ret, ok := ev.Retval(); ok {
 		dst = ret.AppendJSON(append(dst, `,"retval":`...))
 	}
-	if regs := ev.Regs(); regs != nil {
+	if effect := ev.Effect(); effect != nil {
+		dst = appendEffect(append(dst, `,"effect":`...), effect)
+	} else if regs := ev.Regs(); regs != nil {
 		dst = appendRegs(append(dst, `,"regs":`...), regs)
 	}
 	if show := ev.Show(); len(show) > 0 {

@@ -83,11 +83,11 @@ func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
 		}
 	}
 	add(l.Filtered, "filtered")
-	add(l.Unpaired, "unpaired")
 	add(l.Cut, "cut at the end")
 	add(l.Missed, "missed by the kernel")
 	add(l.Recursion, "missed in recursion")
 	add(l.Full, "lost with the buffer full")
+	add(l.Unpaired, "without a known outcome")
 	dst = fmt.Appendf(dst, "%s%s%s (%s): %s = %s: ", p.place, l.Place, p.reset, l.Mechanism,
 		count(l.Hits, "hit"), strings.Join(parts, " + "))
 	return p.completeness(dst, l)
@@ -119,7 +119,7 @@ func (p Palette) completeness(dst []byte, l ktrap.Ledger) []byte {
 	switch {
 	case l.Complete:
 		return append(dst, "complete\n"...)
-	case l.Full+l.Missed+l.Recursion > 0:
+	case l.Full+l.Missed+l.Recursion+l.Unpaired > 0:
 		return fmt.Appendf(dst, "%sincomplete%s\n", p.warning, p.reset)
 	}
 	return append(dst, "incomplete, misses are not counted\n"...)

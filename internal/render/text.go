@@ -41,8 +41,13 @@ func (p Palette) AppendText(dst []byte, ev *ktrap.Event) []byte {
 	if sent := ev.Emitted(); sent != nil {
 		return append(p.values(append(dst, ' '), sent, " "), '\n')
 	}
-	dst = p.values(append(dst, '('), ev.Args(), ", ")
-	dst = append(dst, ')')
+	effect := ev.Effect()
+	if args := ev.Args(); effect == nil || len(args) > 0 {
+		dst = append(p.values(append(dst, '('), args, ", "), ')')
+	}
+	if effect != nil {
+		return p.stack(append(p.effect(dst, effect), '\n'), ev)
+	}
 	if ret, ok := ev.Retval(); ok {
 		ret.Name = ""
 		dst = ret.AppendText(append(dst, " = "...))
@@ -51,7 +56,10 @@ func (p Palette) AppendText(dst []byte, ev *ktrap.Event) []byte {
 		dst = p.values(append(dst, ' '), show, " ")
 	}
 	dst = p.regs(dst, ev.Regs())
-	dst = append(dst, '\n')
+	return p.stack(append(dst, '\n'), ev)
+}
+
+func (p Palette) stack(dst []byte, ev *ktrap.Event) []byte {
 	for _, f := range ev.Stack() {
 		dst = append(appendFrame(append(dst, "    "...), f), '\n')
 	}

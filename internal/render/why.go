@@ -60,6 +60,13 @@ func (p Palette) yes(dst []byte, v *ktrap.Verdict) []byte {
 	if v.Better != "" {
 		dst = fmt.Appendf(dst, "  %s\n", v.Better)
 	}
+	switch v.Post {
+	case "":
+	case "impossible":
+		dst = fmt.Appendf(dst, "  no post-handler: what it does %s\n", v.After)
+	default:
+		dst = fmt.Appendf(dst, "  post-handler: what it does %s (%s)\n", v.After, v.Post)
+	}
 	return dst
 }
 
