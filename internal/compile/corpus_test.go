@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ktrap/internal/arch"
 	"ktrap/internal/btf"
 )
 
@@ -38,13 +37,4 @@ func parseBTF(t testing.TB, path string) *btf.Spec {
 		t.Fatal(err)
 	}
 	return spec
-}
-
-func checked(t testing.TB, src Source, spec *btf.Spec) *Unit {
-	t.Helper()
-	u, errs := Check(src, Env{Arch: arch.AMD64, BTF: spec})
-	if errs != nil {
-		t.Fatal(errs.Render(func(string) []byte { return src.Text }))
-	}
-	return u
 }
