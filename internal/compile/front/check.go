@@ -60,7 +60,7 @@ func (f *File) checkTypes() {
 	f.kernelNames(words)
 	conf := types.Config{
 		Importer: only{},
-		Sizes:    types.SizesFor("gc", "amd64"),
+		Sizes:    sizes{types.SizesFor("gc", "amd64"), f.Kernel},
 		Error:    func(err error) { f.typeError(err.(types.Error)) },
 	}
 	// The errors are those that the handler above is given.
