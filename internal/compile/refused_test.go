@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	ebtf "github.com/cilium/ebpf/btf"
 
@@ -157,4 +158,49 @@ func FuzzAFileIsCompiledOrRefused(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What the compiler may say is shown by a file, or by the test below.
+func TestEachCodeOfAMistakeIsShown(t *testing.T) {
+	shown := map[diag.Code]bool{diag.Syntax: true, diag.TooLong: true, diag.TooDeep: true}
+	names, _ := filepath.Glob("testdata/refused/*.go")
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, code, _, _ := wanted(t, string(text))
+		shown[code] = true
+	}
+	for code := range diag.Codes() {
+		if !shown[code] && !strings.HasPrefix(string(code), "verifier-") {
+			t.Errorf("no file of testdata/refused has %s", code)
+		}
+	}
+}
+
+func TestAFileWithoutFormOrMeasureIsRefusedAtOnce(t *testing.T) {
+	body := func(text string) string { return "package trap\n\nvar n uint64\n\nfunc pre() {\n" + text + "\n}\n" }
+	for _, c := range []struct {
+		name, text string
+		want       diag.Code
+	}{
+		{"no Go", body("if n == 1"), diag.Syntax},
+		{"two million bytes", body(strings.Repeat("\tn++\n", 400_000)), diag.TooLong},
+		{"a thousand brackets", body("n = " + strings.Repeat("(", 1000) + "1" + strings.Repeat(")", 1000)), diag.TooDeep},
+		{"a thousand blocks", body(strings.Repeat("{", 1000) + strings.Repeat("}", 1000)), diag.TooDeep},
+		{"a thousand signs", body("n = " + strings.Repeat("-", 1000) + "n"), ""},
+		{"10,000 lines", body(strings.Repeat("\tn++\n", 10_000)), ""},
+		{"10,000 variables", "package trap\n" + strings.Repeat("var _ uint64\n", 10_000) + "func pre() {}\n", ""},
+	} {
+		start := time.Now()
+		errs := mistakes(compile.Source{Name: "large.go", Text: []byte(c.text)}, compile.Env{BTF: smallKernel(t)})
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s: %v", c.name, took)
+		}
+		if c.want != "" && (len(errs) == 0 || errs[0].Code != c.want) {
+			t.Errorf("%s: got %.200v, want %s", c.name, errs, c.want)
+		}
+		t.Logf("%s: %v, %d mistakes", c.name, time.Since(start), len(errs))
+	}
 }

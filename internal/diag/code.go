@@ -30,7 +30,6 @@ const (
 	ParamType    Code = "param-type"
 	Result       Code = "result"
 	Context      Code = "context"
-	NotSupported Code = "not-supported"
 
 	// Go that cannot be a handler.
 	Goroutine   Code = "goroutine"
@@ -67,9 +66,7 @@ const (
 	KeySize    Code = "key-size"
 	ValueSize  Code = "value-size"
 	RecordSize Code = "record-size"
-	MapSize    Code = "map-size"
 	LoopBound  Code = "loop-bound"
-	TooMany    Code = "too-many"
 
 	// What the kernel's verifier refused although we did not.
 	VerifierMemory     Code = "verifier-memory"
@@ -114,7 +111,6 @@ var sentences = map[Code]string{
 	ParamType:    "A handler's parameter has another type than the probed function's.",
 	Result:       "A handler returns something that nothing takes.",
 	Context:      "What is asked for does not exist at this kind of probe.",
-	NotSupported: "This kernel lacks what the handler needs.",
 
 	Goroutine:   "A handler runs to its end on one CPU: no go statements.",
 	Channel:     "There are no channels in a handler.",
@@ -148,9 +144,7 @@ var sentences = map[Code]string{
 	KeySize:    "A map's key is larger than a key may be.",
 	ValueSize:  "A map's value is larger than a value may be.",
 	RecordSize: "A record is larger than a record may be.",
-	MapSize:    "A map has more places than it may have.",
 	LoopBound:  "A loop may turn more often than a handler may loop.",
-	TooMany:    "The file declares more probes, maps or parameters than a handler file may.",
 
 	VerifierMemory:     "The verifier does not know that the memory may be read or written there.",
 	VerifierNull:       "The verifier cannot rule out that the pointer is nil.",
