@@ -32,7 +32,8 @@ func targets(h *Handler, spec *btf.Spec) map[string]Target {
 	if cast := spec.Funcs("bpf_rdonly_cast"); len(cast) > 0 {
 		list["cast"] = Target{Context: kind, Point: point, Cast: cast[0], TaskBTF: task}
 	}
-	if h.Func != 0 && !h.Needs.Regs && h.Needs.Direct {
+	// A function that BTF has twice is none that a trampoline can be made for.
+	if h.Func != 0 && len(spec.Funcs(h.Place)) == 1 && !h.Needs.Regs && h.Needs.Direct {
 		_, newer := spec.Enumerator("BPF_FUNC_get_attach_cookie")
 		list["fentry"] = Target{Context: tramp, Point: point, Copy: !newer, TaskBTF: task}
 	}
