@@ -17,6 +17,7 @@ type Handler struct {
 	call   func(*Event)
 	origin *HandlerFile // in call's stead: its source, until it is registered
 	script *compiled    // in call's stead: it runs in the kernel
+	filter string       // in call's stead: the expression that lets a hit pass
 }
 
 // Func is a handler in Go, called in this process with every hit's event; nil
@@ -39,6 +40,10 @@ func Source(text string) *Handler {
 // File is Source of a file, which is read when the handler is registered.
 func File(name string) *Handler { return &Handler{origin: &HandlerFile{Name: name}} }
 
+// Filter lets those hits be recorded for which an expression is true, as
+// "size > 1000": the same as Probe.If.
+func Filter(expr string) *Handler { return &Handler{filter: expr} }
+
 // Function is the function of a name, for a source that has several of a kind. It
 // shares the source's variables.
 func (h *Handler) Function(name string) *Handler {
@@ -47,7 +52,7 @@ func (h *Handler) Function(name string) *Handler {
 
 // usable tells what keeps a handler from being called.
 func (h *Handler) usable() error {
-	if h == nil || h.call != nil || h.origin != nil || h.script != nil {
+	if h == nil || h.call != nil || h.origin != nil || h.script != nil || h.filter != "" {
 		return nil
 	}
 	return fmt.Errorf("the handler %q has no function in this process: make it with Func", h.name)
@@ -60,11 +65,14 @@ type handlerJSON struct {
 	Source   string `json:"source,omitempty"`
 	File     string `json:"file,omitempty"`
 	Function string `json:"function,omitempty"`
+	Filter   string `json:"filter,omitempty"`
 }
 
-// MarshalJSON writes a source, a file's name, or a function's name.
+// MarshalJSON writes a source, a file's name, an expression, or a function's name.
 func (h *Handler) MarshalJSON() ([]byte, error) {
 	switch {
+	case h.filter != "":
+		return json.Marshal(handlerJSON{Filter: h.filter})
 	case h.origin == nil:
 		return json.Marshal(handlerJSON{Func: h.name})
 	case h.origin.Text != nil:
@@ -83,6 +91,8 @@ func (h *Handler) UnmarshalJSON(text []byte) error {
 	switch {
 	case w.Source != "" && w.File != "":
 		return errors.New("read a handler: it has a source and a file")
+	case w.Filter != "":
+		*h = *Filter(w.Filter)
 	case w.Source != "":
 		*h = *Source(w.Source).Function(w.Function)
 	case w.File != "":
@@ -96,6 +106,9 @@ func (h *Handler) UnmarshalJSON(text []byte) error {
 // compile returns a probe whose handler is compiled, if it comes from a source.
 func (s *Session) compile(p *Probe) (*Probe, error) {
 	h := p.handler()
+	if h != nil && h.filter != "" {
+		return p.filtered(h.filter)
+	}
 	if h == nil || h.origin == nil {
 		return p, nil
 	}
@@ -122,6 +135,16 @@ func (s *Session) compile(p *Probe) (*Probe, error) {
 	} else {
 		q.Pre = c
 	}
+	return &q, nil
+}
+
+// filtered is p with a handler's expression as its own.
+func (p *Probe) filtered(expr string) (*Probe, error) {
+	if p.If != "" {
+		return nil, fmt.Errorf("%s: it has a Filter and an If: one of them is enough", p.Place())
+	}
+	q := *p
+	q.Pre, q.Ret, q.If = nil, nil, expr
 	return &q, nil
 }
 

@@ -84,6 +84,38 @@ func leave() { left++ }
 	}
 }
 
+func TestAFilterAsAHandlerLetsHitsPass(t *testing.T) {
+	const calls = 100
+	s := open(t)
+	regs, err := s.Register(t.Context(), &ktrap.Probe{Symbol: "__x64_sys_umask", PID: uint32(os.Getpid()),
+		Pre: ktrap.Filter("cast[pt_regs](arg(0)).di == 2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for i := range calls {
+			unix.Umask(i % 4)
+		}
+		unix.Umask(0o22)
+	}()
+	for _, err := range s.Events(ctx) {
+		must(t, err)
+		events++
+	}
+	l, err := regs[0].Ledger()
+	must(t, err)
+	if events != calls/4 || l.Filtered != 3*calls/4+1 {
+		t.Errorf("%d of %d hits passed: %+v", events, calls+1, l)
+	}
+	_, err = s.Register(t.Context(), &ktrap.Probe{Symbol: "__x64_sys_umask", If: "pid > 1", Pre: ktrap.Filter("pid > 2")})
+	if err == nil {
+		t.Error("a probe may have two conditions")
+	}
+}
+
 func TestASourcesMistakeIsToldByRegister(t *testing.T) {
 	s := open(t)
 	for _, c := range []struct {

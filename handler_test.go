@@ -11,6 +11,7 @@ func TestAHandlerOfASourceGoesThroughJSON(t *testing.T) {
 		json    string
 	}{
 		{Source("package trap"), `{"source":"package trap"}`},
+		{Filter("size > 1000"), `{"filter":"size \u003e 1000"}`},
 		{File("send.go"), `{"file":"send.go"}`},
 		{File("send.go").Function("send"), `{"file":"send.go","function":"send"}`},
 	} {
@@ -24,6 +25,12 @@ func TestAHandlerOfASourceGoesThroughJSON(t *testing.T) {
 		}
 		if err := p.check(); err != nil {
 			t.Errorf("%s, read again: %v", c.json, err)
+		}
+		if p.Pre.filter != c.handler.filter {
+			t.Errorf("%s was read as %+v", c.json, p.Pre)
+		}
+		if c.handler.origin == nil {
+			continue
 		}
 		if got, want := *p.Pre.origin, *c.handler.origin; string(got.Text) != string(want.Text) || p.Pre.name != c.handler.name {
 			t.Errorf("%s was read as %+v", c.json, got)

@@ -101,7 +101,7 @@ var needBPF = []string{
 	"TestEveryHitOfABurstIsDeliveredOrCountedAsLost/by_kprobe",
 	"TestADisabledProbeIsNotHitAndAnEnabledOneIsAgain", // its event is still there, disabled
 	// Handlers and expressions run as programs.
-	"TestAModulesFunctionHasItsOwnTypesInAHandler", "TestAProbesHandlerMayBeASourceWhoseMapsAreRead", "TestASourcesMistakeIsToldByRegister",
+	"TestAModulesFunctionHasItsOwnTypesInAHandler", "TestAProbesHandlerMayBeASourceWhoseMapsAreRead", "TestASourcesMistakeIsToldByRegister", "TestAFilterAsAHandlerLetsHitsPass",
 	"TestACountOfAPatternIsThatOfEachPlace", "TestAOneLineCountsWhatWasCalled", "TestAGraduatedTraceSendsAsManyEvents",
 	"TestAnExpressionLetsHitsPassAndIsShown", "TestWhatAFullMapHasNoRoomForIsCountedExactly", "TestTheCorpusFindsWhatWasDone",
 	"TestLatencyTimesEveryCall", "TestAReturnWhoseEntryWasNotSeenIsUnpaired", "TestNoReturnIsPairedWithAnotherCallsEntry",
