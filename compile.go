@@ -32,6 +32,8 @@ type Compiler struct {
 	Mechanism string
 	// Helpers reads the kernel's memory by helpers alone, as kernels before 6.2 do.
 	Helpers bool
+	// Phases keeps what each pass leaves, in CompiledHandler.Phases.
+	Phases bool
 }
 
 // CompiledFile is a handler file as programs.
@@ -156,9 +158,11 @@ func (c Compiler) handler(spec *btf.Spec, h *compile.Handler) (CompiledHandler, 
 		t.Cast, t.TaskBTF = kernelReads(spec)
 	}
 	out := CompiledHandler{Name: h.Name, Kind: string(h.Kind), Place: h.Place, Mechanism: string(mechanism)}
-	o, err := h.EmitWatched(t, func(pass string, lines []compile.Line) {
-		out.Phases = append(out.Phases, phase(h, pass, lines))
-	})
+	var watch func(string, []compile.Line)
+	if c.Phases {
+		watch = func(pass string, lines []compile.Line) { out.Phases = append(out.Phases, phase(h, pass, lines)) }
+	}
+	o, err := h.EmitWatched(t, watch)
 	if err != nil {
 		return out, err
 	}

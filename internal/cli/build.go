@@ -58,6 +58,7 @@ func (b *building) run(cmd *cobra.Command, file string) error {
 			return usageError{err}
 		}
 	}
+	b.compiler.Phases = b.phases != ""
 	compiled, err := b.compiler.File(file)
 	if err != nil {
 		return mistakes(cmd.ErrOrStderr(), err)
