@@ -209,7 +209,7 @@ func (c Compiler) mechanism(h *compile.Handler) (plan.Mechanism, error) {
 		Direct: h.Needs.Direct, Regs: h.Needs.Regs, Stack: h.Needs.Stack, Paired: h.Needs.Paired,
 	}
 	if at, err := place.Parse(h.Place); err == nil {
-		p.Entry = at.Offset == 0 && at.Addr == 0
+		p.Entry = at.IsEntry()
 	}
 	steps, err := plan.Make(able, []plan.Point{p}, plan.Options{Mechanism: plan.Mechanism(c.Mechanism)})
 	if err != nil {

@@ -18,7 +18,7 @@ type Disassembler struct {
 }
 
 // Disassemble shows the function that a place is in, or the instructions of a
-// range. A malformed place is a *PlaceError.
+// range or a pick, which have no Blocks. A malformed place is a *PlaceError.
 func (k *Kernel) Disassemble(text string, how Disassembler) (*Disassembly, error) {
 	p, err := place.Parse(text)
 	if err != nil {
@@ -44,7 +44,9 @@ func (k *Kernel) Disassemble(text string, how Disassembler) (*Disassembly, error
 			return nil, err
 		}
 	}
-	d.Blocks = k.blocks(s)
+	if p.Pick.What == "" {
+		d.Blocks = k.blocks(s)
+	}
 	return d, nil
 }
 

@@ -15,18 +15,19 @@ const maxMatches = 4096
 
 // Probes turns a place, in the command line's grammar, into the probes that it
 // stands for: one; or for a glob one for every function that matches, for a range
-// one for every instruction, which are Optional. All are copies of like, at their
-// place. A malformed place is a *PlaceError.
+// one for every instruction, for a pick one for each that it chooses, which are
+// Optional. All are copies of like, at their place. A malformed place is a
+// *PlaceError.
 func (s *Session) Probes(text string, like Probe) ([]*Probe, error) {
 	p, err := place.Parse(text)
 	if err != nil {
 		return nil, err
 	}
 	switch {
+	case p.To != 0, p.Pick.What != "":
+		return s.each(p, like)
 	case p.Glob:
 		return s.expand(p, like)
-	case p.To != 0:
-		return s.each(p, like)
 	}
 	like.Module, like.Symbol, like.Offset, like.Addr, like.Return = p.Module, p.Symbol, p.Offset, p.Addr, p.Return
 	return []*Probe{&like}, nil
@@ -48,7 +49,7 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 		return nil, err
 	}
 	if len(matches) > maxMatches {
-		return nil, fmt.Errorf("%s matches %d functions, more than the %d that one pattern may stand for: narrow it down", p, len(matches), maxMatches)
+		return nil, tooMany(p, len(matches))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +73,7 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 			s.matched[name{m.Module, m.Name}] = m
 		}
 		switch first, alias := at[m.Addr]; {
-		case strings.HasSuffix(m.Name, ".cold"):
+		case strings.HasSuffix(m.Name, coldSuffix):
 			s.skipped = append(s.skipped, Skipped{&probe, errPart})
 		case alias:
 			s.skipped = append(s.skipped, Skipped{&probe, fmt.Errorf("another name of %s", first)})
@@ -84,24 +85,28 @@ func (s *Session) expand(p place.Place, like Probe) ([]*Probe, error) {
 	return probes, nil
 }
 
-// each is a probe for every instruction of a range.
+// each is a probe for every instruction of a range, or that a pick chooses.
 func (s *Session) each(p place.Place, like Probe) ([]*Probe, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.on.stretch(p)
+	spots, err := s.on.asked(p)
 	if err != nil {
 		return nil, err
 	}
 	var probes []*Probe
-	for _, in := range r.insts {
+	for _, at := range spots {
 		probe := like
 		probe.Optional = true
-		if probe.Addr = in.Addr; p.Addr == 0 {
-			probe.Module, probe.Symbol, probe.Offset, probe.Addr = p.Module, p.Symbol, in.Addr-r.sym.Addr, 0
+		if probe.Addr = at.addr; p.Addr == 0 && !p.Glob { // a name that a glob matches may stand for several
+			probe.Module, probe.Symbol, probe.Offset, probe.Addr = at.sym.Module, at.sym.Name, at.addr-at.sym.Addr, 0
 		}
 		probes = append(probes, &probe)
 	}
 	return probes, nil
+}
+
+func tooMany(p place.Place, matches int) error {
+	return fmt.Errorf("%s matches %d functions, more than the %d that one pattern may stand for: narrow it down", p, matches, maxMatches)
 }
 
 var errPart = errors.New("the unlikely part of another function, not a function of its own")

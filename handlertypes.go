@@ -41,7 +41,7 @@ func (k *Kernel) env(a *arch.Arch, f HandlerFile) compile.Env {
 // functionAt is the function that a place is the entry of.
 func (k *Kernel) functionAt(at string) (symbols.Symbol, bool) {
 	p, err := place.Parse(at)
-	if err != nil || p.Symbol == "" || p.Offset != 0 {
+	if err != nil || !p.IsEntry() {
 		return symbols.Symbol{}, false
 	}
 	sym, _, err := k.find(p)

@@ -17,7 +17,7 @@ type stretch struct {
 }
 
 // stretch cuts the function that p is in into instructions, and keeps those that
-// p's range asks for; without a range all.
+// p's range and its pick ask for; without either all.
 func (k *Kernel) stretch(p place.Place) (stretch, error) {
 	sym, addr, err := k.find(p)
 	if err != nil {
@@ -26,23 +26,38 @@ func (k *Kernel) stretch(p place.Place) (stretch, error) {
 	if !k.isCode(addr) {
 		return stretch{}, fmt.Errorf("%s is data, not code", p)
 	}
-	code := k.code(sym)
-	if code == nil {
-		return stretch{}, fmt.Errorf("%s: the code of %s can't be read as it was compiled: another probe stands in it", p, sym)
+	s, err := k.cut(sym)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", p, err)
 	}
-	s := stretch{sym: sym}
-	last := sym.Addr + p.To
-	if p.Addr != 0 {
-		last = p.To
-	}
-	for in := range k.arch.Walk(sym.Addr, code) {
-		if p.To == 0 || addr <= in.Addr && in.Addr <= last {
-			s.insts = append(s.insts, in)
+	if p.To != 0 {
+		last := sym.Addr + p.To
+		if p.Addr != 0 {
+			last = p.To
 		}
+		s.insts = slices.DeleteFunc(s.insts, func(in disasm.Inst) bool { return in.Addr < addr || last < in.Addr })
 	}
 	if len(s.insts) == 0 {
-		return stretch{}, fmt.Errorf("%s: no instruction begins there; %s is %#x bytes long", p, sym, sym.Size)
+		return s, fmt.Errorf("%s: no instruction begins there; %s is %#x bytes long", p, sym, sym.Size)
 	}
+	if p.Pick.What == "" {
+		return s, nil
+	}
+	chosen := k.pick(s, p.Pick)
+	if len(chosen.insts) == 0 {
+		return s, k.nothingPicked(p, []stretch{s})
+	}
+	return chosen, nil
+}
+
+// cut is all of a function.
+func (k *Kernel) cut(sym symbols.Symbol) (stretch, error) {
+	s := stretch{sym: sym}
+	code := k.code(sym)
+	if code == nil {
+		return s, fmt.Errorf("the code of %s can't be read as it was compiled: another probe stands in it", sym)
+	}
+	s.insts = slices.Collect(k.arch.Walk(sym.Addr, code))
 	return s, nil
 }
 

@@ -124,6 +124,8 @@ type spot struct {
 // asked are all the places that p may mean.
 func (k *Kernel) asked(p place.Place) (spots []spot, err error) {
 	switch {
+	case p.Pick.What != "":
+		return k.picked(p)
 	case p.To != 0:
 		s, err := k.stretch(p)
 		for _, in := range s.insts {

@@ -23,6 +23,7 @@ const traceExamples = `  ktrap trace unix_stream_connect
   ktrap trace tcp_v4_connect --show sk.__sk_common.skc_dport,sk.sk_uid --stack
   ktrap trace tcp_sendmsg --if 'size > 1000 && comm != "sshd"' --show 'sk.sk_sndbuf/2'
   ktrap trace vfs_read+0x4b --regs --duration 5s
+  ktrap trace 'vfs_read@call(rw_verify_area)' --regs
   ktrap trace 0xffffffff81a2f3c0 -n`
 
 // tracing is what the flags of trace ask for.
@@ -48,7 +49,10 @@ arguments by the names and types of the kernel's BTF. Ctrl-C ends it, detaches
 everything and prints what each probe saw, lost and missed.
 
 PLACE is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS, or a pattern such as 'vfs_*'; with
-%return behind it, the function's return.`,
+%return behind it, the function's return. SYMBOL+A..B is each instruction of a
+range. SYMBOL@… are the instructions that do something: @ret return, @call(NAME)
+call NAME, @load(OFFSET) and @store(OFFSET) read and write a field that far from a
+pointer, @insn(REGEXP) read like that.`,
 		Example: traceExamples,
 		Args:    atLeastOnePlace,
 		RunE: func(cmd *cobra.Command, places []string) error {

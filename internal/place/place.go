@@ -2,17 +2,23 @@
 // a spot in the kernel's text. It parses and prints them and knows nothing of
 // any kernel: whether the symbol exists is for others to say.
 //
-//	place   = ( symbol | address | glob ) [ "%return" ]
+//	place   = ( symbol | address | glob ) [ "%return" | "@" pick ]
 //	symbol  = [ MODULE ":" ] NAME [ "+" OFFSET [ ".." OFFSET ] ]
 //	                                                unix:unix_stream_connect+0x1f
 //	address = "0x" HEX [ "..0x" HEX ]               0xffffffff81a0b0c0
 //	glob    = [ MODULE ":" ] NAME with * ? [...]    vfs_*, ext4:ext4_da_[rw]*
+//	pick    = "ret"                                 vfs_read@ret
+//	        | "call" [ "(" NAME ")" ]               vfs_read@call(rw_verify_area)
+//	        | ( "load" | "store" ) "(" OFFSET ")"   vfs_read@load(0x28)
+//	        | "insn" "(" REGEXP ")"                 vfs_read@insn(^cmp.*%rax)
 //
 // NAME is of letters, digits, "_", "." and "$"; MODULE of letters, digits and
 // "_" ("-" is read as "_", as modprobe does). OFFSET counts bytes, in decimal or
 // in hex after 0x. ".." makes a range: each instruction that begins at one of its
 // two ends or between them. "%return" is the kernel's own word for a function's return;
-// a return is watched from the function's entry, so it takes no offset.
+// a return is watched from the function's entry, so it takes no offset. "@" makes
+// a pick: the instructions of a function, or of a range, that do something; see
+// Pick.
 //
 // What Parse accepts, String prints back so that Parse reads the same Place.
 package place
@@ -34,6 +40,7 @@ type Place struct {
 	To     uint64 // the last offset of a range, or its last address; 0 if it is none
 	Return bool   // the function's return, not its entry
 	Glob   bool   // Symbol is a pattern of path.Match
+	Pick   Pick   // the instructions that do this, not the entry
 }
 
 // An Error says where and why a place can't be read.
@@ -82,7 +89,13 @@ func (p Place) String() string {
 	if p.Return {
 		b.WriteString(returnSuffix)
 	}
-	return b.String()
+	return b.String() + p.Pick.String()
+}
+
+// IsEntry reports whether the place is where functions begin or, with Return, what
+// is watched from there; not an address, of which only a kernel knows.
+func (p Place) IsEntry() bool {
+	return p.Symbol != "" && p.Offset == 0 && p.To == 0 && p.Pick.What == ""
 }
 
 // MarshalText prints the place as String does.
@@ -109,9 +122,26 @@ func parse(s string) (Place, *Error) {
 	if strings.TrimSpace(s) == "" {
 		return Place{}, mistake(0, "it is empty", "a place is [MODULE:]SYMBOL[+OFFSET], 0xADDRESS or a GLOB")
 	}
+	s, pick, picks := strings.Cut(s, "@")
 	if i := strings.IndexAny(s, " \t\r\n"); i >= 0 {
 		return Place{}, mistake(i, "a place holds no spaces", "")
 	}
+	p, err := parseWhole(s)
+	if err == nil && picks {
+		p.Pick, err = parsePick(pick, len(s)+1)
+	}
+	switch {
+	case err != nil || !picks:
+	case p.Return:
+		err = mistake(strings.IndexByte(s, '%'), "a return takes no pick", "the function's return instructions are FUNCTION@ret")
+	case p.To == 0 && (p.Offset != 0 || p.Addr != 0):
+		err = mistake(len(s), "a pick looks through a function, or a range of it", "leave the offset out, or name a range: +OFFSET..OFFSET")
+	}
+	return p, err
+}
+
+// parseWhole reads a place without its pick.
+func parseWhole(s string) (Place, *Error) {
 	body, suffix, isReturn := strings.Cut(s, "%")
 	if isReturn && suffix != returnSuffix[1:] {
 		return Place{}, mistake(len(body), fmt.Sprintf("unknown suffix %%%s", suffix), "did you mean %return?")

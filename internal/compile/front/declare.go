@@ -178,7 +178,7 @@ func (f *File) function(at string) btf.ID {
 		return f.Env.Func(at)
 	}
 	p, err := place.Parse(at)
-	if err != nil || p.Symbol == "" || p.Offset != 0 {
+	if err != nil || !p.IsEntry() {
 		return 0
 	}
 	if ids := f.Env.BTF.Funcs(p.Symbol); len(ids) > 0 {
