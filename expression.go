@@ -177,7 +177,7 @@ func (r *Registration) show(record []byte, paths []Value) []Value {
 	if r.expressions.show == nil {
 		return paths
 	}
-	data := r.typed.ShowOf(record)
+	evaluated := r.evaluated(r.typed.ShowOf(record))
 	var all []Value
 	i, j := 0, 0
 	for _, a := range r.shown {
@@ -185,11 +185,18 @@ func (r *Registration) show(record []byte, paths []Value) []Value {
 		case a.isPath && i < len(paths):
 			all = append(all, paths[i])
 			i++
-		case !a.isPath && j < len(r.expressions.fields):
-			f := r.expressions.fields[j]
-			all = append(all, r.session.named(value.OfField(f, data), f))
+		case !a.isPath && j < len(evaluated):
+			all = append(all, evaluated[j])
 			j++
 		}
+	}
+	return all
+}
+
+// evaluated is what the expressions of the probe's Show left in a record.
+func (r *Registration) evaluated(data []byte) (all []Value) {
+	for _, f := range r.expressions.fields {
+		all = append(all, r.session.named(value.OfField(f, data), f))
 	}
 	return all
 }

@@ -20,6 +20,7 @@ const mostOpen = 1 << 16
 type transition struct {
 	was, now outcome.Registers
 	memory   []Memory
+	shown    []Value // what Show named, behind the instruction
 }
 
 // Memory is the operand that an instruction has in memory.
@@ -70,7 +71,8 @@ func (s *Session) begin(events []*Event, ev *Event) []*Event {
 		}
 		word = le.Uint64(b)
 	}
-	return append(events, ev.post(&transition{was: was, now: o.After(was, word)}))
+	t := &transition{was: was, now: o.After(was, word), shown: ev.Show()}
+	return append(events, ev.post(t))
 }
 
 // wait keeps a hit until its outcome is seen. One that is waiting in its place never
@@ -123,6 +125,9 @@ func (s *Session) end(events []*Event, ev *Event) []*Event {
 		t := &transition{was: was, now: now}
 		t.now[outcome.IP] = o.Behind
 		t.memory = r.memory(began, ev, was)
+		if by := ev.Registration.typed; by.Unit.Show != nil {
+			t.shown = r.evaluated(by.ShowOf(ev.record))
+		}
 		events = append(events, began.post(t))
 	}
 	return events
@@ -185,6 +190,16 @@ func (e *Event) Memory() []Memory {
 		return nil
 	}
 	return e.transition.memory
+}
+
+// ShowAfter returns what the probe's Show named as it is behind the instruction, of
+// a post event; nil if that is not known, as it is made of what the instruction may
+// have changed. An instruction that leads elsewhere changes no memory but the stack.
+func (e *Event) ShowAfter() []Value {
+	if e.transition == nil {
+		return nil
+	}
+	return e.transition.shown
 }
 
 // transitionRegs are the registers that instructions know, in the order of dumps.

@@ -3,6 +3,7 @@ package ktrap
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"ktrap/internal/capture"
@@ -67,6 +68,26 @@ func (p *posted) changes() bool {
 	return m != nil && m.Written && !p.outcome.Writes().Has(m.Base) && !p.outcome.Writes().Has(m.Index)
 }
 
+// regNamed is how an expression names a register.
+var regNamed = regexp.MustCompile(`\b(?:r|regs)\.(\w+)`)
+
+// again is the part that evaluates r's Show behind the instruction as well; nil if
+// that can't be had there: if it is made of what the instruction may have changed.
+func (r *Registration) again() *capture.Part {
+	writes := r.posted.outcome.Writes()
+	for _, needs := range r.needs {
+		if needs.Args {
+			return nil
+		}
+	}
+	for _, found := range regNamed.FindAllStringSubmatch(r.probe.Show, -1) {
+		if reg := outcome.RegNamed(found[1]); reg == outcome.IP || writes.Has(reg) {
+			return nil
+		}
+	}
+	return r.expressions.show
+}
+
 // watch adds the registrations that show the outcomes of others. They come first,
 // so that they are armed first. One that is asked for anyway serves as well.
 func (p *prepared) watch(s *Session) error {
@@ -99,16 +120,17 @@ func (p *prepared) watcher(s *Session, asked []*Registration, r *Registration, a
 	if r.posted.changes() {
 		operands = r.posted.operands(s.numbers)
 	}
+	again := r.again()
 	serves := func(by *Registration) bool {
-		return by.Addr == addr && by.typed != nil && by.typed.Losses && by.typed.Filter == r.typed.Filter
+		return by.Addr == addr && by.typed != nil && by.typed.Losses && by.typed.If == nil && by.typed.Filter == r.typed.Filter
 	}
-	if operands == nil {
+	if operands == nil && again == nil {
 		if i := slices.IndexFunc(asked, serves); i >= 0 {
 			return asked[i], nil
 		}
 	}
 	for _, by := range p.watching {
-		if serves(by) && slices.Equal(by.typed.Operands, operands) {
+		if serves(by) && slices.Equal(by.typed.Operands, operands) && by.typed.Unit.Show == again {
 			return by, nil
 		}
 	}
@@ -119,7 +141,7 @@ func (p *prepared) watcher(s *Session, asked []*Registration, r *Registration, a
 	by.name = by.place()
 	var err error
 	by.typed, err = capture.Check(nil, 0, s.arch, capture.Want{
-		Inside: true, Regs: true, Losses: true, Operands: operands, Filter: r.typed.Filter,
+		Inside: true, Regs: true, Losses: true, Operands: operands, Part: again, Filter: r.typed.Filter,
 	})
 	p.watching = append(p.watching, by)
 	return by, err

@@ -5,8 +5,11 @@ package ktrap_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"ktrap"
 )
@@ -90,6 +93,41 @@ func TestWhatAnInstructionLeavesIsWhatTheNextOneFinds(t *testing.T) {
 	t.Logf("%d steps of %d instructions, %d places left out", steps, len(regs), len(s.Skipped()))
 	for _, skipped := range s.Skipped() {
 		t.Log(skipped.Err)
+	}
+}
+
+// TestWhatIsShownIsEvaluatedOnBothSides watches the word that umask swaps: at the
+// swap it changes, elsewhere it does not, and a condition picks executions.
+func TestWhatIsShownIsEvaluatedOnBothSides(t *testing.T) {
+	s := open(t)
+	place := umask + "@insn(^xchg)"
+	k, err := ktrap.KernelConfig{}.Open()
+	must(t, err)
+	defer k.Close()
+	d, err := k.Disassemble(place, ktrap.Disassembler{})
+	must(t, err)
+	found := regexp.MustCompile(`%e?(\w+),(0x\w+)\(%r(\w+)\)`).FindStringSubmatch(d.Lines[0].Text)
+	if found == nil {
+		t.Fatalf("no operands in %s", d.Lines[0].Text)
+	}
+	word := fmt.Sprintf("*cast[uint32](r.%s + %s)", found[3], found[2])
+	old := unix.Umask(0o22)
+	defer unix.Umask(old)
+	do := func() {
+		for _, mask := range []int{0o17, 0o22, 0o17, 0o22} {
+			unix.Umask(mask)
+		}
+	}
+	like := ktrap.Probe{PID: uint32(os.Getpid()), Show: word, If: "r." + found[1] + " & 0xff == 0o17"}
+	events, _ := step(t, s, like, do, place)
+	if len(events) != 2 {
+		t.Fatalf("%d executions with 0o17, want 2", len(events))
+	}
+	for _, ev := range events {
+		was, now := ev.Show(), ev.ShowAfter()
+		if len(was) != 1 || len(now) != 1 || was[0].Bits != 0o22 || now[0].Bits != 0o17 {
+			t.Errorf("%s went from %v to %v, want 18 to 15", word, was, now)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ func newStep() *cobra.Command {
 		Example: `  sudo ktrap step vfs_read+0x2b --count 10
   sudo ktrap step 'vfs_read+0..0x80' --comm dd
   sudo ktrap step do_sys_openat2+0x4b path_openat+0x12 --json -o steps.json
+  sudo ktrap step 'ksys_read@call(vfs_read)' --if 'r.dx > 4096' --show 'cast[file](r.di).f_pos'
   sudo ktrap step __x64_sys_umask+0..0x30 --intel -n`,
 		Args: atLeastOnePlace,
 		RunE: func(cmd *cobra.Command, places []string) error {
@@ -33,6 +34,8 @@ func newStep() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&t.like.If, "if", "", "only executions for which `EXPR` is true before, as 'r.ax == 0'")
+	f.StringVar(&t.like.Show, "show", "", "print these before and after: `EXPR,…`, as 'cast[sock](r.bx).sk_sndbuf'")
 	f.BoolVar(&t.like.Memory, "memory", true, "read the instruction's operand in memory, before and after")
 	f.BoolVar(&t.config.Intel, "intel", false, "Intel's syntax of instructions")
 	t.hits(f)

@@ -36,6 +36,24 @@ func (p Palette) effect(dst []byte, e *ktrap.Effect) []byte {
 	return dst[:len(dst)-1]
 }
 
+// shown appends what Show named, before and after.
+func (p Palette) shown(dst []byte, ev *ktrap.Event) []byte {
+	was, now := ev.Show(), ev.ShowAfter()
+	for i, v := range was {
+		dst = p.values(append(dst, ' '), was[i:i+1], "")
+		if i >= len(now) {
+			continue
+		}
+		v.Name, now[i].Name = "", ""
+		if before, after := v.String(), now[i].String(); before == after {
+			dst = append(dst, " still"...)
+		} else {
+			dst = append(append(dst, "→"...), after...)
+		}
+	}
+	return dst
+}
+
 func (p Palette) change(dst []byte, c ktrap.Change) []byte {
 	dst = fmt.Appendf(dst, "%s%s%s", p.name, c.Name, p.reset)
 	if delta := int64(c.Now - c.Was); c.Name == "sp" && delta < near && delta > -near {

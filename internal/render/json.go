@@ -35,6 +35,9 @@ func AppendJSON(dst []byte, ev *ktrap.Event) []byte {
 	if show := ev.Show(); len(show) > 0 {
 		dst = appendValues(append(dst, `,"show":`...), show)
 	}
+	if after := ev.ShowAfter(); len(after) > 0 {
+		dst = appendValues(append(dst, `,"show_after":`...), after)
+	}
 	if text, ok := ev.Printed(); ok {
 		dst = value.AppendJSONString(append(dst, `,"printed":`...), text)
 	}

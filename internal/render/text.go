@@ -46,7 +46,8 @@ func (p Palette) AppendText(dst []byte, ev *ktrap.Event) []byte {
 		dst = append(p.values(append(dst, '('), args, ", "), ')')
 	}
 	if effect != nil {
-		return p.stack(append(p.effect(dst, effect), '\n'), ev)
+		dst = p.shown(p.effect(dst, effect), ev)
+		return p.stack(append(dst, '\n'), ev)
 	}
 	if ret, ok := ev.Retval(); ok {
 		ret.Name = ""
