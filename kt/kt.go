@@ -14,3 +14,9 @@ import _ "embed"
 //
 //go:embed words.go
 var Words string
+
+// Native is the source of what the words do where a handler runs as Go: a body for
+// each, and the made-up machine that they tell of.
+//
+//go:embed native.go
+var Native string

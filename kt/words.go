@@ -5,12 +5,16 @@ package words
 
 import "unsafe"
 
-// pid is the id of the process that hit the probe, tid that of its thread.
+// pid is the id of the process that hit the probe.
 func pid() uint32
+
+// tid is the id of the thread that hit the probe.
 func tid() uint32
 
-// uid and gid are the ids of the process's user and group.
+// uid is the id of the process's user.
 func uid() uint32
+
+// gid is the id of the process's group.
 func gid() uint32
 
 // cpu is the number of the processor.
@@ -52,8 +56,10 @@ func printf(format string, values ...any)
 // A stack is where the thread stands: return addresses, innermost first.
 type stack struct{ _ int64 }
 
-// kstack is the kernel's stack, ustack the process's.
+// kstack is the kernel's stack.
 func kstack() stack
+
+// ustack is the process's stack.
 func ustack() stack
 
 // place is the probed place that was hit.

@@ -73,12 +73,16 @@ func (t *Types) Declare(name string) {
 		}
 		return
 	}
-	for spec := t.spec; spec != nil; spec = spec.Base() {
-		if v, ok := spec.Enumerator(name); ok {
-			t.pkg.Scope().Insert(types.NewConst(token.NoPos, t.pkg, name, types.Typ[types.UntypedInt], constant.MakeInt64(v)))
-			return
-		}
+	if v, ok := t.enumerator(name); ok {
+		t.pkg.Scope().Insert(types.NewConst(token.NoPos, t.pkg, name, types.Typ[types.UntypedInt], constant.MakeInt64(v)))
 	}
+}
+
+func (t *Types) enumerator(name string) (value int64, ok bool) {
+	for spec := t.spec; spec != nil && !ok; spec = spec.Base() {
+		value, ok = spec.Enumerator(name)
+	}
+	return value, ok
 }
 
 // lookUp finds a type by its name in a source: of several, the first that is
@@ -236,8 +240,11 @@ func (t *Types) nameOf(id btf.ID, typ btf.Type) string {
 		}
 		id = at.Elem
 	}
-	return "anonymous" + strconv.Itoa(int(typ.ID))
+	return unnamed(typ.ID)
 }
+
+// unnamed is the name of a type that has none.
+func unnamed(id btf.ID) string { return "anonymous" + strconv.Itoa(int(id)) }
 
 func (t *Types) structure(typ btf.Type, name string) types.Type {
 	if n := t.named[typ.ID]; n != nil {
