@@ -4,7 +4,7 @@ KERNELS = 5.10 6.1 6.12 7.3
 QEMU = qemu-system-x86_64=qemu-system-x86
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: try test test-deep build lint kernels bench-start bench-events bench-image
+.PHONY: try test test-deep build lint kernels bench-start bench-events bench-image bench-compile
 
 # A real kernel in a throwaway machine, at work, with a probe in it.
 try: build
@@ -55,3 +55,7 @@ bench-image: build
 	@scripts/setup.sh objdump=binutils
 	@CGO_ENABLED=0 go build -o bin/bench ./internal/bench
 	@bin/bench -runs 10 image
+
+bench-compile:
+	@scripts/setup.sh clang=clang
+	@CGO_ENABLED=0 go run ./internal/bench compile

@@ -13,7 +13,8 @@
 // "start" runs on one processor whose clock
 // advances a nanosecond an instruction, so that milliseconds there are counts
 // and repeat on any host; "events" needs two processors and takes the host's
-// time. "image" needs no machine: it takes the host's time for whole processes.
+// time. "image" needs no machine: it takes the host's time for whole processes;
+// nor does "compile", which counts instructions.
 // Each ends with exit code 1 if ktrap misses its target.
 package main
 
@@ -57,9 +58,10 @@ type benchmark struct {
 }
 
 var benchmarks = map[string]benchmark{
-	"start":  {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
-	"events": {nil, lab.Config{CPUs: 2, Memory: 3072}, recorders, measureBursts, func() results { return new(bursts) }},
-	"image":  {host: onImage},
+	"start":   {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
+	"events":  {nil, lab.Config{CPUs: 2, Memory: 3072}, recorders, measureBursts, func() results { return new(bursts) }},
+	"image":   {host: onImage},
+	"compile": {host: onCompile},
 }
 
 func main() {
@@ -74,7 +76,7 @@ func main() {
 	bench, ok := benchmarks[o.name]
 	unpacks := *inside && o.name == "decompress"
 	if !ok && !unpacks || o.runs < 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-json] start|events|image")
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-json] start|events|image|compile")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)

@@ -1,0 +1,12 @@
+#include "twin.h"
+
+MAP(calls);
+extern struct { u64 _, calls; } vars;
+
+PROGRAM(read)
+{
+	char comm[16] = {};
+	get_comm(comm, sizeof(comm));
+	sum(&calls, comm, 1, &vars.calls);
+	return 0;
+}

@@ -1,0 +1,9 @@
+#include "twin.h"
+
+MAP(sizes);
+
+PROGRAM(read)
+{
+	count(&sizes, ARG(2));
+	return 0;
+}
