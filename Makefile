@@ -4,7 +4,7 @@ KERNELS = 5.10 6.1 6.12 7.3
 QEMU = qemu-system-x86_64=qemu-system-x86
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: try test test-deep build lint kernels bench-start bench-events bench-image bench-compile
+.PHONY: try test test-deep build lint kernels bench-start bench-events bench-hit bench-image bench-compile
 
 # A real kernel in a throwaway machine, at work, with a probe in it.
 try: build
@@ -50,6 +50,12 @@ bench-start: build
 bench-events: build
 	@scripts/setup.sh $(QEMU) bpftrace=bpftrace perf=linux-perf
 	@CGO_ENABLED=0 go run ./internal/bench -runs 3 events
+
+# What a hit costs, beside bpftrace: K=7.3 for another kernel.
+K = 6.12
+bench-hit: build
+	@scripts/setup.sh $(QEMU) bpftrace=bpftrace
+	@CGO_ENABLED=0 go run ./internal/bench -k $(K) -runs 2 hit
 
 bench-image: build
 	@scripts/setup.sh objdump=binutils

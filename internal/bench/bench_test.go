@@ -30,6 +30,9 @@ bench:umask stats:
 dummy:HG stats:
     LOST_SAMPLES events:          3
 `, account{Lost: 370543}},
+		{"bpftrace's counts, keys and histograms", bpftraceCounted,
+			"Attaching 1 probe...\n\n\n@: 20\n@[bench]: 3\n@[\n    a+1\n    b+2\n]: 4\n@:\n[0]                    5 |@@ |\n[1K, 2K)               6 |@  |\n",
+			account{Hits: 38}},
 		{"nothing was lost", perfTold, "bench:umask stats:\n          SAMPLE events:     500000\n", account{}},
 	} {
 		got, err := c.told(c.text)

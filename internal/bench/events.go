@@ -59,8 +59,8 @@ func (r burstRun) missing() int64 { return r.Calls - r.Lines - r.Told.Lost }
 
 type bursts []figures[burstRun]
 
-func measureBursts(runs int) results {
-	b := bursts(all(recorders, runs, measureBurst))
+func measureBursts(o options) results {
+	b := bursts(all(recorders, o.runs, measureBurst))
 	return &b
 }
 

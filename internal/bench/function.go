@@ -14,10 +14,6 @@ type function struct {
 	code []byte
 }
 
-// codeBytes reach over an endbr64 and the call behind it, which a probe at the
-// entry turns from a no-op into one of its own.
-const codeBytes = 16
-
 func findFunction(name string) (*function, error) {
 	live := symbols.Open(symbols.Options{})
 	found, err := live.Lookup("", name)
@@ -26,16 +22,16 @@ func findFunction(name string) (*function, error) {
 		return nil, err
 	}
 	f := &function{Symbol: found[0], live: live}
-	f.code, err = live.Code(f.Addr, codeBytes)
+	f.code, err = live.Code(f.Addr, int(f.Size))
 	return f, err
 }
 
 func (f *function) close() { f.live.Close() }
 
-// probed reports whether there is a probe at the entry, whoever put it there
+// probed reports whether there is a probe in it, whoever put it there
 // and by which way: all of them change the code.
 func (f *function) probed() (bool, error) {
-	code, err := f.live.Code(f.Addr, codeBytes)
+	code, err := f.live.Code(f.Addr, int(f.Size))
 	return !bytes.Equal(code, f.code), err
 }
 

@@ -27,7 +27,7 @@ func (o options) boot(ctx context.Context, bench benchmark) ([]byte, error) {
 			cfg.Files = append(cfg.Files, path)
 		}
 	}
-	exit, err := lab.Run(ctx, cfg, []string{self, "-inside", "-runs", strconv.Itoa(o.runs), o.name})
+	exit, err := lab.Run(ctx, cfg, []string{self, "-inside", "-runs", strconv.Itoa(o.runs), "-only", o.only, o.name})
 	if err == nil && exit != 0 {
 		err = fmt.Errorf("measure in the machine: exit code %d", exit)
 	}

@@ -8,13 +8,12 @@
 //	bench start ─ boots ─▶ bench -inside start ─ starts ─▶ ktrap, bpftrace
 //	   table  ◀── JSON ──────── runs            ◀─ watches
 //
-// A peer counts as attached as soon as the first bytes of the probed function
-// have changed in the kernel's memory; ktrap only when it says so, which is later.
-// "start" runs on one processor whose clock
-// advances a nanosecond an instruction, so that milliseconds there are counts
-// and repeat on any host; "events" needs two processors and takes the host's
-// time. "image" needs no machine: it takes the host's time for whole processes;
-// nor does "compile", which counts instructions.
+// A peer counts as attached as soon as the code of the probed function has changed
+// in the kernel's memory; ktrap only when it says so, which is later. "start" and
+// "hit" run on one processor whose clock advances a nanosecond an instruction, so
+// that milliseconds there are counts and repeat on any host; "events" needs two
+// processors and takes the host's time. "image" needs no machine: it takes the
+// host's time for whole processes; nor does "compile", which counts instructions.
 // Each ends with exit code 1 if ktrap misses its target.
 package main
 
@@ -38,6 +37,7 @@ type options struct {
 	kernel string
 	ktrap  string
 	runs   int
+	only   string
 	json   bool
 }
 
@@ -53,13 +53,14 @@ type benchmark struct {
 	host    func(context.Context, options) (results, error)
 	machine lab.Config
 	peers   []peer
-	measure func(runs int) results
+	measure func(options) results
 	empty   func() results // to decode into
 }
 
 var benchmarks = map[string]benchmark{
 	"start":   {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
 	"events":  {nil, lab.Config{CPUs: 2, Memory: 3072}, recorders, measureBursts, func() results { return new(bursts) }},
+	"hit":     {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureHits, func() results { return new(hitCosts) }},
 	"image":   {host: onImage},
 	"compile": {host: onCompile},
 }
@@ -69,6 +70,7 @@ func main() {
 	flag.StringVar(&o.kernel, "k", lab.DefaultKernel, "kernel to run on")
 	flag.StringVar(&o.ktrap, "ktrap", "bin/ktrap", "the ktrap to measure")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each tool, after one that warms up")
+	flag.StringVar(&o.only, "only", "", "of hit: only what has `WORDS` in its name")
 	flag.BoolVar(&o.json, "json", false, "print every run as JSON")
 	inside := flag.Bool("inside", false, "measure here: what the machine is given to run")
 	flag.Parse()
@@ -76,7 +78,7 @@ func main() {
 	bench, ok := benchmarks[o.name]
 	unpacks := *inside && o.name == "decompress"
 	if !ok && !unpacks || o.runs < 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-json] start|events|image|compile")
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|image|compile")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
@@ -86,7 +88,7 @@ func main() {
 	case unpacks:
 		err = decompress(flag.Arg(1))
 	case *inside:
-		err = json.NewEncoder(os.Stdout).Encode(bench.measure(o.runs))
+		err = json.NewEncoder(os.Stdout).Encode(bench.measure(o))
 	case bench.host != nil:
 		err = o.judgeHost(ctx, bench)
 	default:

@@ -57,11 +57,11 @@ type startRun struct {
 
 type starts []figures[startRun]
 
-func measureStarts(runs int) results {
+func measureStarts(o options) results {
 	if err := lookFirst(); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v: probes may be seen late\n", err)
 	}
-	s := starts(all(starters, runs, measureStart))
+	s := starts(all(starters, o.runs, measureStart))
 	return &s
 }
 

@@ -192,6 +192,9 @@ func (t *tool) running() error {
 // interrupt ends the tool as a user does, and waits until it has; where it
 // does not it is killed. To leave a probe behind is an error.
 func (t *tool) interrupt() error {
+	// bpftrace 0.17 does not heed a signal that comes as its wait for events ends,
+	// which it does when this process has kept the processor for long.
+	time.Sleep(breath)
 	unix.Kill(t.pid, unix.SIGINT)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if pid, err := unix.Wait4(t.pid, nil, unix.WNOHANG, nil); pid != 0 {
@@ -201,6 +204,8 @@ func (t *tool) interrupt() error {
 	}
 	return fmt.Errorf("not ended %v after SIGINT", patience)
 }
+
+const breath = 10 * time.Millisecond
 
 func (t *tool) close() error {
 	if t.pid != 0 {
