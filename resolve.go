@@ -61,6 +61,9 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 	if err := p.watch(s); err != nil {
 		return nil, err
 	}
+	if err := p.keepOut(s); err != nil {
+		return nil, err
+	}
 	return p, p.replan(s)
 }
 

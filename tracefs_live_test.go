@@ -114,6 +114,7 @@ var elsewhere = []string{
 	"TestTracefsAloneHoldsTheSame", "TestTheTableOfRoomsIsTheCode",
 	"TestAKilledTraceByTracefsLeavesNothing", "TestALeftOverEventIsRemovedByTheNextSession",
 	"TestTheTablesInMemoryAreThoseOfTheImage", "TestTheKernelAgreesWithEveryVerdict", "TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason",
+	"TestProgramsAreNeverCalledByWhatTheyRunThemselves", "TestAProbeWithinProgramsIsRefusedBesideATrampoline", "TestRandomPlacesAreArmedUnderLoadAndNothingIsLeft",
 	"TestAnEventsMissesAreKnown", "TestWithoutBPFTraceSaysWhatItDoesInstead",
 }
 

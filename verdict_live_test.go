@@ -77,6 +77,7 @@ func (j *judged) dangerous() bool { return j.Refusal != nil && j.Refusal.Errno =
 type sampler struct {
 	t      *testing.T
 	k      *Kernel
+	seed   uint64
 	random *rand.Rand
 	seen   map[uint64]bool
 
@@ -98,7 +99,7 @@ func newSampler(t *testing.T) *sampler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sampler{t: t, k: open, random: rand.New(rand.NewPCG(seed, 0)), seen: map[uint64]bool{}}
+	s := &sampler{t: t, k: open, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), seen: map[uint64]bool{}}
 	t.Cleanup(func() { open.Close() })
 	text := open.textRanges()[0]
 	for sym, err := range s.k.symbols.All() {
