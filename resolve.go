@@ -243,6 +243,12 @@ func (p *prepared) retreat(s *Session, refused *attach.Refused) error {
 			State: facts.No, Why: refused.Error(),
 		}
 	default:
+		if refused.Point < 0 {
+			for _, i := range refused.Points {
+				p.points[i].Alone = true
+			}
+			break
+		}
 		r := p.regs[refused.Point]
 		err := s.explain(r, refused)
 		if r.needed() {

@@ -15,7 +15,6 @@ import (
 	"ktrap/internal/capture"
 	"ktrap/internal/compile"
 	"ktrap/internal/diag"
-	"ktrap/internal/ledger"
 	"ktrap/internal/object"
 	"ktrap/internal/plan"
 	"ktrap/internal/verifier"
@@ -275,8 +274,7 @@ func (c *compiled) point(r *Registration) plan.Point {
 func (c *compiled) attached() *attach.Script {
 	return &attach.Script{Maps: c.script.maps, Emit: func(t capture.Target) (object.Program, error) {
 		target := compile.Target{
-			Arch: t.Arch, Context: t.Context, Base: t.Base, Copy: t.Copy,
-			Point: ledger.Point{Cookie: t.Cookie, Index: t.Index, Points: t.Points},
+			Arch: t.Arch, Context: t.Context, Base: t.Base, Copy: t.Copy, Point: t.Point,
 		}
 		if spec, err := c.script.session.on.spec(""); err == nil {
 			target.Cast, target.TaskBTF = kernelReads(spec)

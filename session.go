@@ -331,5 +331,5 @@ func (b *batch) close() (err error) {
 
 // plan options of this session.
 func (s *Session) options() plan.Options {
-	return plan.Options{Mechanism: plan.Mechanism(s.config.Mechanism)}
+	return plan.Options{Mechanism: plan.Mechanism(s.config.Mechanism), Guarded: len(s.config.Guard) > 0}
 }

@@ -106,7 +106,7 @@ var needBPF = []string{
 	"TestAnExpressionLetsHitsPassAndIsShown", "TestWhatAFullMapHasNoRoomForIsCountedExactly", "TestTheCorpusFindsWhatWasDone",
 	"TestLatencyTimesEveryCall", "TestAReturnWhoseEntryWasNotSeenIsUnpaired", "TestNoReturnIsPairedWithAnotherCallsEntry",
 	"TestWhatACallLeftWhileItsReturnWasDisabledIsForgotten",
-	"TestAPostHandlerIsCalledBesidesThePreHandler", "TestWhatAnInstructionLeavesIsWhatTheNextOneFinds", "TestWhatIsShownIsEvaluatedOnBothSides",
+	"TestAPostHandlerIsCalledBesidesThePreHandler", "TestWhatAnInstructionLeavesIsWhatTheNextOneFinds", "TestWhatIsShownIsEvaluatedOnBothSides", "TestManyPlacesByOneEventAreToldApart",
 }
 
 // elsewhere are tests that prove no more here.

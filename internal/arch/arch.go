@@ -19,6 +19,9 @@ type Arch struct {
 	IP       int    // index into Regs: the instruction pointer
 	SP       int    // index into Regs: the stack pointer
 	RegsSize int    // size of struct pt_regs, bytes
+	// Trap is how far the instruction pointer is behind a kprobe's place when its
+	// handler runs, bytes: behind the breakpoint, also where there is none.
+	Trap int
 	// StackArg is the distance from the stack pointer at a function's first
 	// instruction to its first argument passed on the stack, bytes.
 	StackArg int
@@ -39,6 +42,7 @@ var AMD64 = &Arch{
 	IP:       0,
 	SP:       1,
 	RegsSize: 168,
+	Trap:     1,
 	StackArg: 8,
 }
 

@@ -2,50 +2,100 @@ package attach
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"ktrap/internal/ledger"
 )
 
-// counted is a tracefs event that calls a program. Of an event the kernel counts
-// hits and misses on every release: what it counts as a hit and the program does
-// not have count has been kept from it because a program was running.
+// counted is a tracefs event that calls a program, of one place or of many: the
+// kernel arms and disarms them together, which takes many times as long for a perf
+// event each. Of an event the kernel counts hits and misses, place by place, on every
+// release: what it counts as a hit and the program does not have count has been kept
+// from it because a program was running.
 type counted struct {
-	group *Group
-	event *event
-	hits  func() (uint64, error) // the program's own count
+	set    *Set
+	points []int
+	event  *event
+	sites  *ledger.Sites // to tell the places apart, if there are many
+	table  *ebpf.Map     // of sites
 	// first is what was read when the program was attached: an event is armed
 	// before it can call a program.
-	first reading
-	sure  bool // first could be read
+	first []reading
 }
 
-// reading is the counts of an event and of its program, read at once.
+// reading is the counts of a place and of its point, read at once.
 type reading struct {
 	missed  uint64
 	more    int64  // hits that the kernel counts and the program does not
 	reading uint64 // hits by the reading itself, which runs through the kernel too
+	equal   int    // how many times in turn the same was read
 }
 
-func (h *hook) connectEvent(s *Set, prog fd, ret bool) error {
-	i := h.points[0]
-	e, err := s.job.Events.define(ret, s.job.Points[i].Addr, nil)
-	if err != nil {
-		return err
+// sure tells that no hit came while it was read. If the reading itself hits, only
+// many equal readings tell.
+func (r *reading) sure() bool { return r.equal >= 8 || r.equal >= 2 && r.reading == 0 }
+
+func (r *reading) again(next reading) {
+	if next.equal = r.equal; next != *r {
+		next.equal = 0
 	}
-	h.counted = &counted{group: s.job.Events, event: e, hits: func() (uint64, error) {
-		t, err := s.Tally(i)
-		return t.Hits, err
-	}}
-	perf, err := openTracepoint(e.format.ID)
+	next.equal++
+	*r = next
+}
+
+// define makes the event of h, disabled.
+func (h *hook) define(s *Set, ret bool) error {
+	addrs := make([]uint64, len(h.points))
+	for n, i := range h.points {
+		addrs[n] = s.job.Points[i].Addr
+	}
+	c := &counted{set: s, points: h.points}
+	names := []string{fmt.Sprintf("%#x", addrs[0])}
+	if len(addrs) > 1 {
+		c.sites, names = ledger.NewSites(s.job.Arch, addrs, h.points), places(addrs, s.job.Text)
+		if c.sites == nil || names == nil {
+			return &Refused{Point: -1, Points: h.points, Mechanism: h.mechanism, Err: errors.New("the places are too far apart")}
+		}
+		if err := c.makeTable(); err != nil {
+			return err
+		}
+	}
+	e, refused, err := s.job.Events.defineAll(ret, names, nil)
+	if err != nil {
+		return errors.Join(&Refused{Point: h.points[refused], Mechanism: h.mechanism, Err: err}, c.table.Close())
+	}
+	c.event, h.counted = e, c
+	return nil
+}
+
+func (c *counted) makeTable() (err error) {
+	c.table, err = NewMap(&ebpf.MapSpec{Name: "ktrap_sites", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(c.sites.Table)), MaxEntries: 1})
+	if err == nil {
+		err = c.table.Put(uint32(0), c.sites.Table)
+	}
+	if err != nil {
+		return fmt.Errorf("make the map of sites: %w", err)
+	}
+	return nil
+}
+
+// connectEvent has the event call h's program. Opening it arms all of its places.
+func (h *hook) connectEvent(prog fd) error {
+	perf, err := openTracepoint(h.counted.event.format.ID)
 	if err := h.keep(perf, err); err != nil {
-		return err
+		return &Refused{Point: -1, Points: h.points, Mechanism: h.mechanism, Err: err}
 	}
 	link, err := linkPerf(prog, perf, 0)
 	if link >= 0 {
 		err = h.keep(link, err)
 	}
 	if err == nil {
-		h.counted.first, h.counted.sure = h.counted.read()
+		h.counted.first = h.counted.read(h.points, patient)
 	}
 	return err
 }
@@ -56,44 +106,87 @@ func openTracepoint(id uint16) (fd, error) {
 	return openEvent(&unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: uint64(id)})
 }
 
-// add adds to m what has been missed since the program was attached.
-func (c *counted) add(m Misses) Misses {
-	now, sure := c.read()
-	m.Missed += now.missed
-	m.Recursion += uint64(max(0, now.more-c.first.more))
-	m.unknown = m.unknown || !sure || !c.sure || now.reading != c.first.reading
-	return m
+// close lets go of the event, which nothing uses any more.
+func (c *counted) close() error {
+	return errors.Join(c.set.job.Events.undefine(c.event), c.table.Close())
 }
 
-// attempts at reading two counts at once: enough for some ten thousand hits a
-// second.
-const attempts = 100
-
-// read reads the counts until they did not change meanwhile, as the same reading
-// again tells: a hit under way is counted by the kernel first. If the reading
-// itself hits, only many equal readings tell. sure is false if hits never paused
-// for as long.
-func (c *counted) read() (r reading, sure bool) {
-	equal := 0
-	for range attempts {
-		next, err := c.readOnce()
+// missed adds to all what each of some points has missed since the program was
+// attached. none tells that the kernel knows of none that it kept from the program.
+func (c *counted) missed(points []int, all map[int]Misses, none bool) {
+	patience := patient
+	if none { // what is missed besides needs no moment without hits
+		patience = 0
+	}
+	for n, now := range c.read(points, patience) {
+		m, first := all[points[n]], c.first[slices.Index(c.points, points[n])]
+		m.Missed += now.missed
 		switch {
-		case err != nil:
-			return r, false
-		case next != r:
-			r, equal = next, 0
+		case none:
+		case now.sure() && first.sure() && now.reading == first.reading:
+			m.Recursion += uint64(max(0, now.more-first.more))
+		default:
+			m.unknown = true
 		}
-		if equal++; equal == 8 || equal == 2 && r.reading == 0 {
-			return r, true
+		all[points[n]] = m
+	}
+}
+
+// Both bound the time in which hits have to pause once.
+const (
+	attempts = 100
+	patient  = 100 * time.Millisecond
+)
+
+// read reads the counts of some points until none changed meanwhile, as the same
+// reading again tells: a hit under way is counted by the kernel first. What hits
+// never paused for is not sure.
+func (c *counted) read(points []int, patience time.Duration) []reading {
+	all := make([]reading, len(points))
+	begun := time.Now()
+	for range attempts {
+		next, err := c.readOnce(points)
+		if err != nil {
+			return make([]reading, len(points))
+		}
+		open := false
+		for i := range all {
+			if !all[i].sure() {
+				all[i].again(next[i])
+			}
+			open = open || !all[i].sure()
+		}
+		if !open || time.Since(begun) > patience {
+			break
 		}
 	}
-	return r, false
+	return all
 }
 
-func (c *counted) readOnce() (reading, error) {
-	before, err1 := c.hits()
-	profile, err2 := c.group.profile()
-	after, err3 := c.hits()
-	count := profile[c.event.name]
-	return reading{count.Missed, int64(count.Hits - after), after - before}, errors.Join(err1, err2, err3)
+func (c *counted) readOnce(points []int) ([]reading, error) {
+	before, err1 := c.hits(points)
+	profile, err2 := c.set.job.Events.profile()
+	after, err3 := c.hits(points)
+	places := profile[c.event.name]
+	if len(places) != len(c.points) {
+		return nil, errors.Join(err1, err2, err3, fmt.Errorf("the kernel counts %d places of an event of %d", len(places), len(c.points)))
+	}
+	all := make([]reading, len(points))
+	for n, i := range points {
+		count := places[slices.Index(c.points, i)]
+		all[n] = reading{missed: count.Missed, more: int64(count.Hits - after[n]), reading: after[n] - before[n]}
+	}
+	return all, errors.Join(err1, err2, err3)
+}
+
+// hits are the points' own counts.
+func (c *counted) hits(points []int) ([]uint64, error) {
+	all := make([]uint64, len(points))
+	var errs []error
+	for n, i := range points {
+		t, err := c.set.Tally(i)
+		all[n] = t.Hits
+		errs = append(errs, err)
+	}
+	return all, errors.Join(errs...)
 }

@@ -156,7 +156,7 @@ func (s *EventSet) begin(p *eventPoint) error {
 	s.buffer.mu.Lock()
 	defer s.buffer.mu.Unlock()
 	profile, err := s.buffer.profile()
-	p.spans = append(p.spans, span{from: profile[p.words.name].Hits})
+	p.spans = append(p.spans, span{from: profile.Of(p.words.name).Hits})
 	return err
 }
 
@@ -169,7 +169,7 @@ func (s *EventSet) end(points ...*eventPoint) error {
 	read := monotonic()
 	for _, p := range points {
 		if last := p.last(); last.end == 0 {
-			count := profile[p.words.name]
+			count := profile.Of(p.words.name)
 			last.end, last.read, last.hits, p.missed = end, read, count.Hits, count.Missed
 		}
 	}
@@ -277,7 +277,7 @@ func (s *EventSet) Misses(i int) (m Misses, shared []int) {
 	m.Missed = p.missed
 	if p.last().end == 0 {
 		profile, failed := s.buffer.profile()
-		m.Missed, err = profile[p.words.name].Missed, errors.Join(err, failed)
+		m.Missed, err = profile.Of(p.words.name).Missed, errors.Join(err, failed)
 	}
 	m.Known = sure && err == nil && s.job.tells(i, m.Missed)
 	return m, []int{i}

@@ -145,10 +145,15 @@ func lives(o tracefs.Owner) bool {
 	return err == nil && o.Lives(string(stat))
 }
 
-// command gives kprobe_events one line. The file must not be truncated: that
-// would remove everybody's events.
+// commands opens kprobe_events to be given lines. The file must not be truncated:
+// that would remove everybody's events.
+func commands(dir string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(dir, "kprobe_events"), os.O_WRONLY|os.O_APPEND, 0)
+}
+
+// command gives kprobe_events one line.
 func command(dir, line string) error {
-	f, err := os.OpenFile(filepath.Join(dir, "kprobe_events"), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := commands(dir)
 	if err != nil {
 		return err
 	}
@@ -169,19 +174,46 @@ const calls = 256
 
 // define makes an event, disabled.
 func (g *Group) define(ret bool, addr uint64, args []string) (*event, error) {
+	e, _, err := g.defineAll(ret, []string{fmt.Sprintf("%#x", addr)}, args)
+	return e, err
+}
+
+// places names addresses for an event of several. The kernel takes two raw addresses
+// for the same place, and looks every symbol up anew; it finds the first one soonest.
+func places(addrs []uint64, text uint64) (names []string) {
+	for _, addr := range addrs {
+		if addr < text || text == 0 {
+			return nil
+		}
+		names = append(names, fmt.Sprintf("_text+%#x", addr-text))
+	}
+	return names
+}
+
+// defineAll makes an event of several places (5.5: ca89bc071d5e), disabled. If the
+// kernel refuses one, it is told which, and nothing stays.
+func (g *Group) defineAll(ret bool, places, args []string) (e *event, refused int, err error) {
 	kind := "p"
 	if ret {
 		kind = fmt.Sprintf("r%d", calls)
 	}
 	g.made++
-	e := &event{name: fmt.Sprintf("%s_%d", g.name, g.made)}
-	line := fmt.Sprintf("%s:%s/%s %#x %s", kind, g.name, e.name, addr, strings.Join(args, " "))
-	if err := command(g.dir, line); err != nil {
-		return nil, err
+	e = &event{name: fmt.Sprintf("%s_%d", g.name, g.made)}
+	f, err := commands(g.dir)
+	if err != nil {
+		return nil, 0, err
 	}
-	var err error
+	defer func() { err = errors.Join(err, f.Close()) }()
+	for i, place := range places {
+		if _, err := fmt.Fprintf(f, "%s:%s/%s %s %s\n", kind, g.name, e.name, place, strings.Join(args, " ")); err != nil {
+			if i > 0 {
+				err = errors.Join(err, g.undefine(e))
+			}
+			return nil, i, err
+		}
+	}
 	e.format, err = readFormat(filepath.Join(g.dir, "events", g.name, e.name))
-	return e, err
+	return e, 0, err
 }
 
 func readFormat(event string) (tracefs.Format, error) {
@@ -201,7 +233,7 @@ func (g *Group) undefine(e *event) error {
 }
 
 // profile is what the kernel has counted of each event since it was defined.
-func (g *Group) profile() (map[string]tracefs.Count, error) {
+func (g *Group) profile() (tracefs.Profile, error) {
 	text, err := os.ReadFile(filepath.Join(g.dir, "kprobe_profile"))
 	if err != nil {
 		return nil, fmt.Errorf("read what the kernel counts of events: %w", err)

@@ -3,9 +3,11 @@ package attach
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"ktrap/internal/capture"
 	"ktrap/internal/facts"
+	"ktrap/internal/ledger"
 	"ktrap/internal/object"
 	"ktrap/internal/plan"
 )
@@ -20,6 +22,7 @@ type hook struct {
 	linked    bool   // the last of links counts misses
 	earlier   Misses // counted before links were closed
 	counted   *counted
+	past      map[int]Misses // by point: what counted has counted earlier
 }
 
 // attach loads h's program and connects it, unless that is done.
@@ -34,11 +37,16 @@ func (h *hook) attach(s *Set) error {
 }
 
 func (h *hook) connect(s *Set) error {
+	ret := h.mechanism.Context() == object.Kretprobe
+	if placed(h.mechanism) {
+		if err := h.define(s, ret); err != nil {
+			return err
+		}
+	}
 	prog, err := s.load(h)
 	if err := h.keep(prog, err); err != nil {
 		return err
 	}
-	ret := h.mechanism.Context() == object.Kretprobe
 	switch h.mechanism {
 	case plan.Fentry, plan.Fexit:
 		return h.keep(linkTracing(prog))
@@ -51,8 +59,8 @@ func (h *hook) connect(s *Set) error {
 		h.linked = true
 		return h.keep(linkMulti(prog, addrs, cookies, ret))
 	}
-	if h.mechanism == plan.Event || h.mechanism == plan.ReturnEvent {
-		return h.connectEvent(s, prog, ret)
+	if placed(h.mechanism) {
+		return h.connectEvent(prog)
 	}
 	event, err := openKprobe(s.job.Kernel.PMU, s.job.Points[h.points[0]].Addr, ret)
 	if err := h.keep(event, err); err != nil {
@@ -79,32 +87,33 @@ func (s *Set) load(h *hook) (fd, error) {
 		Arch:    s.job.Arch,
 		Context: h.mechanism.Context(),
 		Base:    s.job.Base,
-		Points:  len(s.job.Points),
-		Cookie:  multi(h.mechanism),
-		Index:   uint32(h.points[0]),
+		Point:   ledger.Point{Points: len(s.job.Points), Cookie: multi(h.mechanism), Index: uint32(h.points[0])},
 	}
-	if s.slots != nil {
+	switch {
+	case h.counted != nil: // against which all hits are held, also those before Arm
+		t.Point.Sites = h.counted.sites
+	case s.slots != nil:
 		t.CPUs = s.cpus()
 	}
-	prog, err := s.loadFor(t)
+	prog, err := s.loadFor(h, t)
 	var verifier *VerifierError
 	if errors.As(err, &verifier) && trampoline(h.mechanism) {
 		t.Copy = true
-		prog, err = s.loadFor(t)
+		prog, err = s.loadFor(h, t)
 	}
 	return prog, err
 }
 
-func (s *Set) loadFor(t capture.Target) (fd, error) {
-	p := s.job.Points[t.Index]
+func (s *Set) loadFor(h *hook, t capture.Target) (fd, error) {
+	p := s.job.Points[h.points[0]]
 	program, err := p.emit(t)
 	if err != nil {
 		return -1, err
 	}
-	if err := s.associate(program, p.Script); err != nil {
+	if err := s.associate(program, h, p.Script); err != nil {
 		return -1, err
 	}
-	return load(program, p.FuncID, t.Cookie)
+	return load(program, p.FuncID, multi(h.mechanism))
 }
 
 func (p *Point) emit(t capture.Target) (object.Program, error) {
@@ -115,12 +124,16 @@ func (p *Point) emit(t capture.Target) (object.Program, error) {
 }
 
 func multi(m plan.Mechanism) bool      { return m == plan.Multi || m == plan.ReturnMulti }
+func placed(m plan.Mechanism) bool     { return m == plan.Event || m == plan.ReturnEvent }
 func trampoline(m plan.Mechanism) bool { return m == plan.Fentry || m == plan.Fexit }
 
-func (s *Set) associate(p object.Program, script *Script) error {
+func (s *Set) associate(p object.Program, h *hook, script *Script) error {
 	maps := map[string]interface{ FD() int }{object.Ring: s.job.Ring, object.Counts: s.counts, object.State: s.state, object.Losses: s.losses}
 	if s.slots != nil {
 		maps[object.Slots] = s.slots
+	}
+	if h.counted != nil && h.counted.table != nil {
+		maps[object.Sites] = h.counted.table
 	}
 	if script != nil {
 		for name, m := range script.Maps {
@@ -144,6 +157,10 @@ func (s *Set) refused(h *hook, err error) error {
 	if errors.As(err, &ours) && !trampoline(h.mechanism) {
 		return err
 	}
+	var refused *Refused
+	if errors.As(err, &refused) {
+		return err
+	}
 	which := -1
 	if len(h.points) == 1 {
 		which = h.points[0]
@@ -153,21 +170,51 @@ func (s *Set) refused(h *hook, err error) error {
 
 // detach disconnects and unloads h's program; the misses so far are kept.
 func (h *hook) detach() error {
-	h.earlier = h.missed()
+	if h.counted == nil {
+		h.earlier = h.missed()
+		return h.close()
+	}
+	if h.past == nil {
+		h.past = map[int]Misses{}
+	}
+	h.counted.missed(h.points, h.past, h.keptNone())
 	return h.close()
 }
 
 func (h *hook) close() error {
 	var errs []error
-	for i := len(h.links) - 1; i >= 0; i-- {
-		errs = append(errs, h.links[i].Close())
+	for _, link := range slices.Backward(h.links) {
+		errs = append(errs, link.Close())
 	}
 	h.links = nil
 	if h.counted != nil {
-		errs = append(errs, h.counted.group.undefine(h.counted.event))
+		errs = append(errs, h.counted.close())
 		h.counted = nil
 	}
 	return errors.Join(errs...)
+}
+
+// keptNone tells that the kernel counts what it keeps from an event's program, and
+// has counted none (6.7: dd8657894c11).
+func (h *hook) keptNone() bool {
+	if len(h.links) == 0 || h.counted.set.job.Kernel.Can(facts.LinkMissed) != nil {
+		return false
+	}
+	kept, err := recursionMisses(h.links[0])
+	return err == nil && kept == 0
+}
+
+// missedAt is what the kernel kept from h's program at point i, now and earlier, and
+// which points share that count.
+func (h *hook) missedAt(i int) (Misses, []int) {
+	if !placed(h.mechanism) {
+		return h.missed(), h.points
+	}
+	at := map[int]Misses{i: h.past[i]}
+	if h.counted != nil {
+		h.counted.missed([]int{i}, at, h.keptNone())
+	}
+	return at[i], []int{i}
 }
 
 // missed is what the kernel kept from h's program, now and earlier.
@@ -175,9 +222,6 @@ func (h *hook) missed() Misses {
 	m := h.earlier
 	if len(h.links) == 0 {
 		return m
-	}
-	if h.counted != nil {
-		return h.counted.add(m)
 	}
 	recursion, err := recursionMisses(h.links[0])
 	m.Recursion += recursion
@@ -193,12 +237,12 @@ func (h *hook) missed() Misses {
 // known tells whether the kernel counts what it keeps from h's program. A
 // trampoline is never kept out by a kprobe's handler, and up to 5.11 not even by
 // itself.
-func (h *hook) known(j Job, missed uint64) bool {
+func (h *hook) known(j Job, i int, missed uint64) bool {
 	switch h.mechanism {
 	case plan.Fentry, plan.Fexit:
 		return true
 	case plan.Event, plan.ReturnEvent:
-		return j.tells(h.points[0], missed)
+		return j.tells(i, missed)
 	}
 	return j.Kernel.Can(facts.LinkMissed) == nil
 }

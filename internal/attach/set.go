@@ -54,6 +54,7 @@ type Job struct {
 	// way up and on the way down.
 	Progress func(attaching bool, attached, total int)
 	Events   *Group // for tracefs events, if the steps have any
+	Text     uint64 // where the kernel's text begins, for the same
 	// FaultsMissed tells whether the kernel counts as missed a read that failed
 	// too. It is asked only where there is something missed.
 	FaultsMissed func() bool
@@ -68,7 +69,8 @@ func (j *Job) progress(attaching bool, attached int) {
 
 // Refused is a point that the kernel did not take.
 type Refused struct {
-	Point     int // index into the job's points; -1 if it can't be told which
+	Point     int   // index into the job's points; -1 if it can't be told which
+	Points    []int // if so, and if it can be told, one of these
 	Mechanism plan.Mechanism
 	Err       error
 }
@@ -141,7 +143,7 @@ func (s *Set) attach(ctx context.Context) error {
 }
 
 func (s *Set) maps() (err error) {
-	n := uint32(len(s.job.Points))
+	n := uint32(len(s.job.Points)) + 1 // one more for hits of none
 	s.counts, err = ebpf.NewMap(&ebpf.MapSpec{
 		Name: "ktrap_counts", Type: ebpf.PerCPUArray,
 		KeySize: 4, ValueSize: object.CountSize, MaxEntries: n,
@@ -207,21 +209,26 @@ func (s *Set) ticks(i int) (n uint64, err error) {
 }
 
 // groups splits a step's points into those that one hook serves: all points of a
-// kprobe.multi link that record the same, each of another function, since the
-// link finds the point by its function; otherwise each on its own.
+// kprobe.multi link, or of a tracefs event, that record the same; each of another
+// function, by which the link finds the point, or at another address; otherwise each
+// on its own.
 func (s *Set) groups(step plan.Step) [][]int {
-	if !multi(step.Mechanism) {
+	if !multi(step.Mechanism) && step.Mechanism != plan.Event {
 		return slices.Collect(slices.Chunk(step.Points, 1))
 	}
 	var groups [][]int
 	at := map[string]int{}
-	times := map[uint64]int{}
+	times := map[uint64]int{} // that an address, or a function, has come
 	for _, i := range step.Points {
 		p := s.job.Points[i]
-		key := fmt.Sprint(times[p.Func], p.records())
-		times[p.Func]++
+		found := p.Func
+		if step.Mechanism == plan.Event {
+			found = p.Addr
+		}
+		key := fmt.Sprint(times[found], p.records())
+		times[found]++
 		n, ok := at[key]
-		if !ok {
+		if !ok || step.Mechanism == plan.Event && len(groups[n]) == largest {
 			n = len(groups)
 			at[key] = n
 			groups = append(groups, nil)
@@ -230,6 +237,9 @@ func (s *Set) groups(step plan.Step) [][]int {
 	}
 	return groups
 }
+
+// largest is how many places one event has at most: arming them can't be ended.
+const largest = 512
 
 // records tells apart points that record differently.
 func (p *Point) records() string {
@@ -241,7 +251,7 @@ func (p *Point) records() string {
 
 // Arm begins: from now on hits of all points count and are recorded.
 func (s *Set) Arm() error {
-	on := make([]byte, 4*len(s.job.Points))
+	on := make([]byte, 4*len(s.job.Points)+4)
 	for i := range s.job.Points {
 		binary.NativeEndian.PutUint32(on[4*i:], 1)
 	}
@@ -249,7 +259,7 @@ func (s *Set) Arm() error {
 }
 
 // Disarm ends: hits of any point count as unarmed from now on.
-func (s *Set) Disarm() error { return s.setState(make([]byte, 4*len(s.job.Points))) }
+func (s *Set) Disarm() error { return s.setState(make([]byte, 4*len(s.job.Points)+4)) }
 
 func (s *Set) setState(value []byte) error {
 	if err := s.state.Put(uint32(0), value); err != nil {
@@ -327,9 +337,9 @@ func (s *Set) Tally(i int) (Tally, error) {
 // i, and which points share that count.
 func (s *Set) Misses(i int) (m Misses, shared []int) {
 	h := s.byPoint[i]
-	m = h.missed()
-	m.Known = !m.unknown && h.known(s.job, m.Missed)
-	return m, h.points
+	m, shared = h.missedAt(i)
+	m.Known = !m.unknown && h.known(s.job, i, m.Missed)
+	return m, shared
 }
 
 // Detach detaches every point; the counts stay readable.

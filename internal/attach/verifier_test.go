@@ -10,6 +10,7 @@ import (
 	"ktrap/internal/arch"
 	"ktrap/internal/capture"
 	"ktrap/internal/facts"
+	"ktrap/internal/ledger"
 	"ktrap/internal/object"
 )
 
@@ -23,6 +24,13 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 		{Arg: 0, Offsets: []int{8, 640, 16}, Size: 24},
 		{Arg: 1, Offsets: []int{0}, Size: 256, String: true},
 	}
+	sites := ledger.NewSites(arch.AMD64, []uint64{1 << 63, 1<<63 + 9, 1<<63 + 4096}, []int{0, 1, 2})
+	table := &counted{sites: sites}
+	if err := table.makeTable(); err != nil {
+		t.Fatal(err)
+	}
+	defer table.table.Close()
+	h := &hook{counted: table}
 	args := arch.AMD64.Place([]int{8, 4, 16, 8, 24, 8, 8, 8})
 	for name, u := range map[string]capture.Unit{
 		"nothing":          {},
@@ -34,11 +42,12 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 		"all of it":        {Args: args, Ret: 2, Regs: true, Reads: memory, Frames: 64, Filter: capture.Filter{PID: 1 << 31, Comm: "x"}},
 	} {
 		for _, target := range []capture.Target{
-			{Arch: arch.AMD64, Context: object.Kprobe, Points: 3, Index: 2},
-			{Arch: arch.AMD64, Context: object.Kretprobe, Points: 3, Base: 1 << 20, Cookie: true},
+			{Arch: arch.AMD64, Context: object.Kprobe, Point: ledger.Point{Points: 3, Index: 2}},
+			{Arch: arch.AMD64, Context: object.Kretprobe, Base: 1 << 20, Point: ledger.Point{Points: 3, Cookie: true}},
+			{Arch: arch.AMD64, Context: object.Kprobe, Point: ledger.Point{Points: 3, Sites: sites}},
 		} {
-			t.Run(fmt.Sprintf("%s, cookie %t", name, target.Cookie), func(t *testing.T) {
-				s := &Set{job: Job{Ring: ring, Points: make([]Point, target.Points)}}
+			t.Run(fmt.Sprintf("%s, cookie %t, sites %t", name, target.Point.Cookie, target.Point.Sites != nil), func(t *testing.T) {
+				s := &Set{job: Job{Ring: ring, Points: make([]Point, target.Point.Points)}}
 				if err := s.maps(); err != nil {
 					t.Fatal(err)
 				}
@@ -47,7 +56,7 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := s.associate(prog, nil); err != nil {
+				if err := s.associate(prog, h, nil); err != nil {
 					t.Fatal(err)
 				}
 				n, err := load(prog, 0, false)
@@ -76,14 +85,14 @@ func TestWhatOnlyCountsIsAFewInstructions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	prog, err := u.Emit(capture.Target{Arch: arch.AMD64, Context: object.Kprobe, Points: 2, Index: 1, CPUs: s.cpus()})
+	prog, err := u.Emit(capture.Target{Arch: arch.AMD64, Context: object.Kprobe, Point: ledger.Point{Points: 2, Index: 1}, CPUs: s.cpus()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(prog.Insns) > 10 {
 		t.Errorf("%d instructions:\n%v", len(prog.Insns), prog.Insns)
 	}
-	if err := s.associate(prog, nil); err != nil {
+	if err := s.associate(prog, &hook{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	n, err := load(prog, 0, false)

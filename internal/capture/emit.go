@@ -16,9 +16,7 @@ type Target struct {
 	Arch    *arch.Arch
 	Context object.Context
 	Base    uint32 // the session's number of the batch's first point
-	Points  int    // in the batch
-	Cookie  bool   // the point's index in the batch is the attach cookie less 1
-	Index   uint32 // else it is this
+	Point   ledger.Point
 	// Copy reads a trampoline's arguments by a helper: up to 5.12 the verifier
 	// allows no loads of pointers to anything but structs.
 	Copy bool
@@ -49,7 +47,7 @@ func (u *Unit) Emit(t Target) (object.Program, error) {
 	e := emitter{u: u, t: t, l: u.LayOut(t.Arch)}
 	if u.Plain() && t.CPUs > 0 {
 		e.tick()
-		return object.Program{Context: t.Context, Insns: e.insns, Cookie: t.Cookie}, nil
+		return object.Program{Context: t.Context, Insns: e.insns}, nil
 	}
 	e.enter()
 	e.filter()
@@ -63,7 +61,7 @@ func (u *Unit) Emit(t Target) (object.Program, error) {
 	if err := errors.Join(e.part(ifPart, u.If), e.part(showPart, u.Show)); err != nil {
 		return object.Program{}, err
 	}
-	return object.Program{Context: t.Context, Insns: e.insns, Cookie: t.Cookie}, nil
+	return object.Program{Context: t.Context, Insns: e.insns}, nil
 }
 
 // Plain reports whether all that is asked for is how often a point was hit.
@@ -73,25 +71,21 @@ func (u *Unit) Plain() bool { return u.Quiet && u.If == nil && u.Filter == (Filt
 // no branch, no call of a map's function. The addition is atomic because an interrupt
 // may hit too.
 func (e *emitter) tick() {
-	at := e.t.Index
-	if e.t.Cookie {
+	p := e.t.Point
+	at := p.Index
+	if p.Many() {
 		at = 0
-		e.add(
-			asm.FnGetAttachCookie.Call(),
-			asm.Mov.Reg(index, asm.R0),
-			asm.Sub.Imm(index, 1),
-			asm.JGE.Imm(index, int32(e.t.Points), ledger.Out),
-		)
 	}
+	e.add(p.Find()...)
 	e.add(
 		asm.FnGetSmpProcessorId.Call(),
 		asm.And.Imm(asm.R0, int32(e.t.CPUs-1)),
-		asm.Mul.Imm(asm.R0, int32(object.SlotStride(e.t.Points))),
+		asm.Mul.Imm(asm.R0, int32(object.SlotStride(p.Points))),
 		asm.LoadMapValue(asm.R1, 0, 8*at).WithReference(object.Slots),
 		asm.Add.Reg(asm.R1, asm.R0),
 		asm.LoadMapValue(asm.R2, 0, 4*at).WithReference(object.State),
 	)
-	if e.t.Cookie {
+	if p.Many() {
 		e.add(
 			asm.LSh.Imm(index, 2),
 			asm.Add.Reg(asm.R2, index),
@@ -151,7 +145,7 @@ func (e *emitter) label(name string) string {
 
 // enter counts the hit and goes on only if the point is armed.
 func (e *emitter) enter() {
-	e.add(ledger.Enter(ledger.Point{Cookie: e.t.Cookie, Index: e.t.Index, Points: e.t.Points})...)
+	e.add(ledger.Enter(e.t.Point)...)
 }
 
 func (e *emitter) count(offset int) { e.add(ledger.Count(offset)...) }
@@ -265,11 +259,11 @@ func (e *emitter) header() {
 	e.store(object.TimeOffset, asm.R0, asm.DWord)
 	e.add(asm.FnGetCurrentPidTgid.Call())
 	e.store(object.PidOffset, asm.R0, asm.DWord)
-	if e.t.Cookie {
+	if e.t.Point.Many() {
 		e.add(asm.Add.Imm(index, int32(e.t.Base)))
 		e.store(object.ProbeOffset, index, asm.Word)
 	} else {
-		e.add(asm.StoreImm(record, object.ProbeOffset, int64(e.t.Base+e.t.Index), asm.Word))
+		e.add(asm.StoreImm(record, object.ProbeOffset, int64(e.t.Base+e.t.Point.Index), asm.Word))
 	}
 	e.add(asm.FnGetSmpProcessorId.Call())
 	e.store(object.CPUOffset, asm.R0, asm.Word)

@@ -207,7 +207,7 @@ func (h *Handler) EmitWatched(t Target, watch func(pass string, lines []Line)) (
 	if err != nil {
 		return nil, h.explain(err)
 	}
-	o := &object.Handler{Program: object.Program{Context: t.Context, Cookie: t.Point.Cookie}, Name: h.Name}
+	o := &object.Handler{Program: object.Program{Context: t.Context}, Name: h.Name}
 	if t.Bare {
 		o.Insns = asm.Instructions{asm.Mov.Reg(ledger.Context, asm.R1)}
 		if h.unit.file.Env.Part {

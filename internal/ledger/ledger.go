@@ -12,7 +12,7 @@ import (
 const (
 	Context = asm.R6 // what the program was called with
 	Counts  = asm.R7 // the point's counters of this CPU
-	Index   = asm.R8 // the point's index in its batch, if it came by a cookie
+	Index   = asm.R8 // the point's index in its batch, if the program serves many
 )
 
 // Labels that the program's end must have: Unarmed, where the hit is counted as
@@ -22,11 +22,32 @@ const (
 	Out     = "out"
 )
 
-// Point says which point a program serves.
+// Point says which point a program serves, or how it knows for which it is called.
 type Point struct {
-	Cookie bool   // the point's index in the batch is the attach cookie less 1
+	Cookie bool   // by the attach cookie: the point's index in the batch, and 1 (kprobe.multi 5.18)
+	Sites  *Sites // by the address of the hit
 	Index  uint32 // else it is this
 	Points int    // in the batch
+}
+
+// Many tells that the program serves many points: Find leaves in Index which.
+func (p Point) Many() bool { return p.Cookie || p.Sites != nil }
+
+// Find finds the index of the point, which is Points for a hit of none. R1 has the
+// program's context.
+func (p Point) Find() asm.Instructions {
+	switch {
+	case p.Cookie:
+		return asm.Instructions{
+			asm.FnGetAttachCookie.Call(),
+			asm.Mov.Reg(Index, asm.R0),
+			asm.Sub.Imm(Index, 1), // the kernel gives 0 where it finds no cookie
+			asm.JGE.Imm(Index, int32(p.Points), Out),
+		}
+	case p.Sites != nil:
+		return p.Sites.find(p.Points)
+	}
+	return nil
 }
 
 // keySlot is where the point's index stands, bytes below the frame pointer. What
@@ -36,14 +57,9 @@ const keySlot = -8
 // Enter counts the hit and goes on only if the point is armed.
 func Enter(p Point) asm.Instructions {
 	insns := asm.Instructions{asm.Mov.Reg(Context, asm.R1)}
-	if p.Cookie {
-		insns = append(insns,
-			asm.FnGetAttachCookie.Call(),
-			asm.Mov.Reg(Index, asm.R0),
-			asm.Sub.Imm(Index, 1), // the kernel gives 0 where it finds no cookie
-			asm.JGE.Imm(Index, int32(p.Points), Out),
-			asm.StoreMem(asm.RFP, keySlot, Index, asm.Word),
-		)
+	if p.Many() {
+		insns = append(insns, p.Find()...)
+		insns = append(insns, asm.StoreMem(asm.RFP, keySlot, Index, asm.Word))
 	} else {
 		insns = append(insns, asm.StoreImm(asm.RFP, keySlot, int64(p.Index), asm.Word))
 	}
@@ -56,7 +72,7 @@ func Enter(p Point) asm.Instructions {
 		asm.Mov.Reg(Counts, asm.R0),
 	)
 	insns = append(insns, Count(object.HitsOffset)...)
-	if p.Cookie {
+	if p.Many() {
 		insns = append(insns,
 			asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
 			asm.Mov.Reg(asm.R2, Index),

@@ -31,8 +31,9 @@ const (
 // Names by which instructions refer to maps.
 const (
 	Ring   = "ring"   // ring buffer of records
-	Counts = "counts" // per-CPU array: a Count for every point of the batch
-	State  = "state"  // one value: a u32 for every point of the batch, 1 while armed
+	Counts = "counts" // per-CPU array: a Count for every point of the batch, one more for hits of none
+	State  = "state"  // one value: a u32 for every point of the batch, 1 while armed; one more of 0
+	Sites  = "sites"  // one value: a ledger.Sites' table
 	Slots  = "slots"  // one value: for every CPU a u64 for every point, in lines of its own: see SlotStride
 	Losses = "losses" // one value: a u64, how many hits of points that want to know found no room
 )
@@ -51,7 +52,7 @@ const (
 
 // SlotStride is how far apart the slots of two CPUs are, bytes: they share no line of
 // a cache.
-func SlotStride(points int) int { return (8*points + 63) &^ 63 }
+func SlotStride(points int) int { return (8*(points+1) + 63) &^ 63 }
 
 // Context is what a program is called with.
 type Context int
@@ -68,8 +69,4 @@ const (
 type Program struct {
 	Context Context
 	Insns   asm.Instructions // jumps to labels, maps by name
-	// Cookie tells that the point's index in the batch comes from the attach
-	// cookie, so that one program may serve many points (kprobe.multi 5.18,
-	// perf events 5.15); without it the index is part of the code.
-	Cookie bool
 }

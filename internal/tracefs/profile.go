@@ -1,6 +1,7 @@
 package tracefs
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,19 +12,29 @@ type Count struct {
 	Missed uint64 // another kprobe's handler was running
 }
 
-// ParseProfile reads kprobe_profile: event, hits, misses. Events of one name are
-// summed up; groups are not told apart.
-func ParseProfile(text string) map[string]Count {
-	counts := map[string]Count{}
+// Profile is the counts by the event's name, whatever its group: for an event of
+// several places one for each, in the order in which they were added.
+type Profile map[string][]Count
+
+// Of is the count of an event of one place; zero if there is none.
+func (p Profile) Of(name string) (c Count) {
+	if counts := p[name]; len(counts) > 0 {
+		c = counts[0]
+	}
+	return c
+}
+
+// ParseProfile reads kprobe_profile: event, hits, misses.
+func ParseProfile(text string) Profile {
+	counts := Profile{}
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) != 3 {
 			continue
 		}
-		c := counts[words[0]]
 		hits, _ := strconv.ParseUint(words[1], 10, 64)
 		missed, _ := strconv.ParseUint(words[2], 10, 64)
-		counts[words[0]] = Count{c.Hits + hits, c.Missed + missed}
+		counts[words[0]] = append(counts[words[0]], Count{hits, missed})
 	}
 	return counts
 }
@@ -38,7 +49,7 @@ func Dropped(stats string) (n uint64) {
 	return n
 }
 
-// GroupEvents returns the events of a group that kprobe_events lists:
+// GroupEvents returns the events of a group that kprobe_events lists, each once:
 //
 //	r10:group/event vfs_read ret=$retval
 func GroupEvents(text, group string) []string {
@@ -46,8 +57,9 @@ func GroupEvents(text, group string) []string {
 	for line := range strings.Lines(text) {
 		head, _, _ := strings.Cut(line, " ")
 		_, name, _ := strings.Cut(head, ":")
-		if event, ok := strings.CutPrefix(name, group+"/"); ok {
-			events = append(events, strings.TrimSpace(event))
+		event, ok := strings.CutPrefix(strings.TrimSpace(name), group+"/")
+		if ok && !slices.Contains(events, event) {
+			events = append(events, event)
 		}
 	}
 	return events

@@ -167,7 +167,7 @@ func (l *lowering) context() {
 }
 
 func (l *lowering) point() {
-	if l.t.Point.Cookie {
+	if l.t.Point.Many() {
 		l.add(ir.Ins{Op: ir.Add, Wide: true, Dst: l.in.Dst, A: ir.R(l.index), B: ir.C(int64(l.t.Base))})
 		return
 	}
