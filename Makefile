@@ -51,11 +51,14 @@ bench-events: build
 	@scripts/setup.sh $(QEMU) bpftrace=bpftrace perf=linux-perf
 	@CGO_ENABLED=0 go run ./internal/bench -runs 3 events
 
-# What a hit costs, beside bpftrace: K=7.3 for another kernel.
+# What a hit costs, beside bpftrace (K=7.3 for another kernel), and what handlers
+# execute, beside clang.
 K = 6.12
 bench-hit: build
-	@scripts/setup.sh $(QEMU) bpftrace=bpftrace
-	@CGO_ENABLED=0 go run ./internal/bench -k $(K) -runs 2 hit
+	@scripts/setup.sh $(QEMU) bpftrace=bpftrace clang=clang
+	@CGO_ENABLED=0 go build -o bin/bench ./internal/bench
+	@bin/bench -k $(K) -runs 1 hit
+	@bin/bench twins
 
 bench-image: build
 	@scripts/setup.sh objdump=binutils

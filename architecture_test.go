@@ -28,7 +28,7 @@ var impure = []string{"os", "net", "syscall", "os/exec", "os/signal", "io/ioutil
 var thirdParty = map[string][]string{
 	"github.com/cilium/ebpf/asm":         nil, // anywhere
 	"github.com/cilium/ebpf/btf":         nil,
-	"github.com/cilium/ebpf":             {"ktrap", "ktrap/internal/attach", "ktrap/internal/stream", "ktrap/internal/kernel"},
+	"github.com/cilium/ebpf":             {"ktrap", "ktrap/internal/bench", "ktrap/internal/attach", "ktrap/internal/stream", "ktrap/internal/kernel"},
 	"github.com/cilium/ebpf/link":        {"ktrap/internal/kernel"},
 	"golang.org/x/arch/arm64/arm64asm":   {"ktrap/internal/disasm"},
 	"golang.org/x/arch/x86/x86asm":       {"ktrap/internal/disasm"},

@@ -21,6 +21,14 @@ import (
 // clang compiles a twin's C and returns its programs by name. What they refer to has
 // the names of ktrap's own maps.
 func clang(ctx context.Context, name string, t form) (map[string]asm.Instructions, error) {
+	object, err := clangObject(ctx, name, t)
+	if err != nil {
+		return nil, err
+	}
+	return programs(object, t.cast)
+}
+
+func clangObject(ctx context.Context, name string, t form) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "ktrap-bench-")
 	if err != nil {
 		return nil, err
@@ -55,11 +63,7 @@ func clang(ctx context.Context, name string, t form) (map[string]asm.Instruction
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("clang %s.c: %w\n%s\n%s", name, err, out, kernel)
 	}
-	object, err := os.ReadFile(filepath.Join(dir, "out.o"))
-	if err != nil {
-		return nil, err
-	}
-	return programs(object, t.cast)
+	return os.ReadFile(filepath.Join(dir, "out.o"))
 }
 
 // programs are an object file's, by symbol.

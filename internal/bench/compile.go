@@ -43,6 +43,8 @@ type form struct {
 	cast   btf.ID
 }
 
+var forms = []form{{Name: "6.12, plain loads", kernel: "6.12", direct: true}, {Name: "5.10, helper", kernel: "5.10"}}
+
 // size is a pair's: BPF instructions of 8 bytes, of all its programs.
 type size struct {
 	Twin   string `json:"twin"`
@@ -57,7 +59,7 @@ type sizes []size
 // onCompile compiles all twins both ways, and holds each pair against each other.
 func onCompile(ctx context.Context, o options) (results, error) {
 	found := &sizes{}
-	for _, f := range []form{{Name: "6.12, plain loads", kernel: "6.12", direct: true}, {Name: "5.10, helper", kernel: "5.10"}} {
+	for _, f := range forms {
 		if err := f.open(ctx); err != nil {
 			return nil, err
 		}
@@ -85,10 +87,14 @@ func (f *form) open(ctx context.Context) error {
 	if f.spec, err = btf.Parse(image.BTF(), nil); err != nil {
 		return err
 	}
+	f.findCast()
+	return nil
+}
+
+func (f *form) findCast() {
 	if cast := f.spec.Funcs("bpf_rdonly_cast"); f.direct && len(cast) > 0 {
 		f.cast = cast[0]
 	}
-	return nil
 }
 
 func (f *form) measure(ctx context.Context, name string) (s size, err error) {

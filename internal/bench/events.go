@@ -75,7 +75,7 @@ func measureBurst(p peer) (run burstRun, err error) {
 		}
 		defer undo()
 	}
-	t, err := attach(p, called)
+	t, err := attachTool(p, called)
 	if err != nil {
 		return run, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"ktrap/symbols"
 )
@@ -35,11 +36,13 @@ func (f *function) probed() (bool, error) {
 	return !bytes.Equal(code, f.code), err
 }
 
-// clean is an error while a probe is left on the function.
+// clean is an error if a probe is left on the function. Where a jump took a probe's
+// place the kernel removes it a while after the tool has let go of it.
 func (f *function) clean() error {
-	there, err := f.probed()
-	if there {
-		return fmt.Errorf("a probe was left on %s", f.Name)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(glance) {
+		if there, err := f.probed(); !there || err != nil {
+			return err
+		}
 	}
-	return err
+	return fmt.Errorf("a probe was left on %s", f.Name)
 }

@@ -119,7 +119,7 @@ func (h *hitCosts) ask(a asked, p peer, runs int) figures[float64] {
 
 // costOf measures a call while a tool watches, and that it has seen all of them.
 func (a asked) costOf(p peer) (float64, error) {
-	t, err := attach(p, called)
+	t, err := attachTool(p, called)
 	if err != nil {
 		return 0, err
 	}
@@ -188,7 +188,8 @@ func (h *hitCosts) table(w *tabwriter.Writer) {
 
 func told(f figures[float64]) string {
 	if f.Error != "" {
-		return f.Error
+		text, _, _ := strings.Cut(f.Error, " | ")
+		return text
 	}
 	return f.of(itself).String()
 }

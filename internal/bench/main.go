@@ -13,7 +13,8 @@
 // "hit" run on one processor whose clock advances a nanosecond an instruction, so
 // that milliseconds there are counts and repeat on any host; "events" needs two
 // processors and takes the host's time. "image" needs no machine: it takes the
-// host's time for whole processes; nor does "compile", which counts instructions.
+// host's time for whole processes; nor does "compile", which counts instructions;
+// "twins" runs what that compiles, in machines as those of "hit".
 // Each ends with exit code 1 if ktrap misses its target.
 package main
 
@@ -38,6 +39,7 @@ type options struct {
 	ktrap  string
 	runs   int
 	only   string
+	files  []string
 	json   bool
 }
 
@@ -63,6 +65,7 @@ var benchmarks = map[string]benchmark{
 	"hit":     {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureHits, func() results { return new(hitCosts) }},
 	"image":   {host: onImage},
 	"compile": {host: onCompile},
+	"twins":   {host: onTwins, measure: measureTwins},
 }
 
 func main() {
@@ -75,10 +78,11 @@ func main() {
 	inside := flag.Bool("inside", false, "measure here: what the machine is given to run")
 	flag.Parse()
 	o.name = flag.Arg(0)
+	o.files = flag.Args()[min(1, flag.NArg()):]
 	bench, ok := benchmarks[o.name]
 	unpacks := *inside && o.name == "decompress"
 	if !ok && !unpacks || o.runs < 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|image|compile")
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|image|compile|twins")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)

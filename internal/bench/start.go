@@ -75,7 +75,7 @@ func lookFirst() error {
 }
 
 func measureStart(p peer) (run startRun, err error) {
-	t, err := attach(p, connecting)
+	t, err := attachTool(p, connecting)
 	if err != nil {
 		return run, err
 	}

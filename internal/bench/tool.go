@@ -24,8 +24,8 @@ type tool struct {
 	began    time.Time
 }
 
-// attach starts a tool and returns as soon as it is attached.
-func attach(p peer, function string) (*tool, error) {
+// attachTool starts a tool and returns as soon as it is attached.
+func attachTool(p peer, function string) (*tool, error) {
 	t := &tool{name: p.args[0]}
 	fail := func(err error) (*tool, error) { return nil, errors.Join(err, t.close()) }
 	var err error
