@@ -149,13 +149,17 @@ func (k *Kernel) blocks(s stretch) []Block {
 		},
 		Branch: func(addr uint64) (uint64, bool) {
 			e, ok := one(entries.Of(patch.JumpLabel, addr, addr+1))
+			if !ok {
+				e, ok = one(entries.Of(patch.Exception, addr, addr+1))
+			}
 			return e.Target, ok
 		},
+		Entered: k.entered(s.sym, entries),
 	}
 	graph := code.Graph()
 	blocks := make([]Block, len(graph.Blocks))
 	for i, b := range graph.Blocks {
-		blocks[i] = Block{Start: b.Start, End: b.End, Unreached: b.Unreached}
+		blocks[i] = Block{Start: b.Start, End: b.End, Unreached: b.Unreached, Entered: b.Entered}
 		for _, e := range b.Succ {
 			edge := Edge{Kind: e.Kind.String(), To: e.To}
 			if e.To < 0 && e.Addr != 0 {

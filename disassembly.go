@@ -80,6 +80,9 @@ type Block struct {
 	Succ  []Edge `json:"succ,omitempty"`
 	// Unreached says that no edge leads here: from an indirect jump only, if ever.
 	Unreached bool `json:"unreached,omitempty"`
+	// Entered says that code elsewhere leads here too, which belongs to the function:
+	// its unlikely part (.cold), or what mends a fault.
+	Entered bool `json:"entered,omitempty"`
 }
 
 // Edge is a way out of a block.

@@ -19,6 +19,9 @@ type Code struct {
 	// that the kernel makes a jump, or a jump that it makes a nop (jump labels), or
 	// a fault that is mended.
 	Branch func(addr uint64) (target uint64, ok bool)
+	// Entered are the instructions to which code elsewhere jumps that belongs to the
+	// function: its unlikely part, or what mends a fault.
+	Entered []uint64
 }
 
 // A Graph is the flow of control in one function.
@@ -35,6 +38,8 @@ type Block struct {
 	// Unreached says that no way of known edges leads here from the first block:
 	// it is reached by an indirect jump, or never.
 	Unreached bool
+	// Entered says that code elsewhere leads here too.
+	Entered bool
 }
 
 // An Edge is a way out of a block.
@@ -70,6 +75,11 @@ func (k EdgeKind) String() string {
 func (c *Code) Graph() *Graph {
 	flows := c.flows()
 	g := c.cut(flows)
+	for _, addr := range c.Entered {
+		if i, ok := c.index(addr); ok {
+			g.Blocks[g.blockAt(i)].Entered = true
+		}
+	}
 	for i := range g.Blocks {
 		b := &g.Blocks[i]
 		b.Succ = c.edges(b.End-1, flows[b.End-1])
@@ -145,6 +155,11 @@ func (c *Code) cut(flows []Flow) *Graph {
 			}
 		}
 	}
+	for _, addr := range c.Entered {
+		if i, ok := c.index(addr); ok {
+			leads[i] = true
+		}
+	}
 	return blocks(leads[:len(c.Insts)])
 }
 
@@ -213,12 +228,15 @@ func (g *Graph) blockAt(i int) int {
 	return at
 }
 
-// reach marks the blocks that the first one does not lead to.
+// reach marks the blocks that neither the first one leads to nor code elsewhere.
 func (g *Graph) reach() {
+	way := []int{0}
 	for i := range g.Blocks {
 		g.Blocks[i].Unreached = true
+		if g.Blocks[i].Entered {
+			way = append(way, i)
+		}
 	}
-	way := []int{0}
 	for len(way) > 0 && len(g.Blocks) > 0 {
 		at := &g.Blocks[way[len(way)-1]]
 		way = way[:len(way)-1]

@@ -119,6 +119,9 @@ func show(c *Code) string {
 				b.WriteString(" outside")
 			}
 		}
+		if block.Entered {
+			b.WriteString(" entered")
+		}
 		if block.Unreached {
 			b.WriteString(" unreached")
 		}
@@ -148,6 +151,14 @@ func TestGraphCutsAFunctionIntoBlocks(t *testing.T) {
 			name: "code that only an indirect jump reaches",
 			code: "ff e0 90 c3",
 			want: "0-2 indirect\n2-4 return unreached\n",
+		},
+		{
+			name: "code elsewhere leads into the middle and to the end",
+			code: "75 02 90 90 90 c3 c3 90 c3",
+			change: func(c *Code) {
+				c.Entered = []uint64{c.Insts[0].Addr + 4, c.Insts[0].Addr + 6, c.Insts[0].Addr + 0x100}
+			},
+			want: "0-2 taken 4 not-taken 2\n2-4 next 4\n4-6 return entered\n6-7 return entered\n7-9 return unreached\n",
 		},
 		{
 			name: "a call goes on unless it never returns",
