@@ -106,6 +106,7 @@ var needBPF = []string{
 	"TestAnExpressionLetsHitsPassAndIsShown", "TestWhatAFullMapHasNoRoomForIsCountedExactly", "TestTheCorpusFindsWhatWasDone",
 	"TestLatencyTimesEveryCall", "TestAReturnWhoseEntryWasNotSeenIsUnpaired", "TestNoReturnIsPairedWithAnotherCallsEntry",
 	"TestWhatACallLeftWhileItsReturnWasDisabledIsForgotten",
+	"TestAFailingOpenShowsTheBranchThatDecidedIt", "TestAWayThroughALargeFunctionShowsTheBranchThatDecidedIt", "TestEveryWayUnderLoadIsAWayOfTheFunction",
 	"TestAPostHandlerIsCalledBesidesThePreHandler", "TestWhatAnInstructionLeavesIsWhatTheNextOneFinds", "TestWhatIsShownIsEvaluatedOnBothSides", "TestManyPlacesByOneEventAreToldApart",
 }
 

@@ -36,7 +36,11 @@ func (h *handler) infer(r Request, env compile.Env) error {
 		}
 		p.take = append(p.take, part.take)
 	}
-	if err := p.run(h, env); err != nil {
+	known := ""
+	if r.What == Path {
+		known = r.Follow.known()
+	}
+	if err := p.run(h, known, env); err != nil {
 		return err
 	}
 	h.whole(r)
@@ -131,11 +135,11 @@ func plain(e Expr) error {
 }
 
 // run checks the file and hands each flag its expressions.
-func (p *probing) run(h *handler, env compile.Env) error {
+func (p *probing) run(h *handler, known string, env compile.Env) error {
 	if len(p.exprs) == 0 {
 		return nil
 	}
-	text, lines := p.text(h)
+	text, lines := p.text(h, known)
 	found, errs := compile.Infer(compile.Source{Name: "probing", Text: []byte(text)}, env)
 	if errs != nil {
 		return p.explain(h, errs, lines)
@@ -157,11 +161,12 @@ func (p *probing) run(h *handler, env compile.Env) error {
 	return nil
 }
 
-// text is the file, and the line that each expression is on.
-func (p *probing) text(h *handler) (string, []int) {
+// text is the file, with variables that are known, and the line that each expression
+// is on.
+func (p *probing) text(h *handler, known string) (string, []int) {
 	var b strings.Builder
 	word, at := h.kind()
-	fmt.Fprintf(&b, "package trap\n\n//ktrap:%s %s\nfunc at(%s) {\n", word, at, declared(h.params))
+	fmt.Fprintf(&b, "package trap\n\n%s//ktrap:%s %s\nfunc at(%s) {\n", known, word, at, declared(h.params))
 	var lines []int
 	for _, e := range p.exprs {
 		lines = append(lines, strings.Count(b.String(), "\n")+2)

@@ -25,6 +25,7 @@ const (
 	Hist                // count the values of Of in buckets
 	Send                // send Show
 	Latency             // time calls, from entry to return
+	Path                // send the way of each call through the function
 )
 
 // An Expr is what was typed, and what it was typed behind.
@@ -41,6 +42,7 @@ type Request struct {
 	All    bool   // and all that the function is given, or returns
 	Stack  bool   // and the kernel's stack
 	Linear Linear // the buckets of a Hist; the zero value for powers of two
+	Follow Follow // of a Path
 	PID    uint32 // only hits of this process; 0 for any
 	Comm   string // only hits of threads of this name; empty for any
 }
@@ -88,7 +90,7 @@ func Make(r Request, env compile.Env) (File, error) {
 		if r.What == Latency && at.Return {
 			return File{}, fmt.Errorf("%s: a call is timed from its entry to its return: name the function alone", at)
 		}
-		h := handler{place: at, name: "at"}
+		h := handler{place: at, name: "at", both: r.What == Path}
 		if len(r.Places) > 1 {
 			h.name = fmt.Sprint("at", i+1)
 		}
@@ -112,6 +114,7 @@ type handler struct {
 	by     []compile.Expression // the keys
 	of     string
 	show   []compile.Expression
+	both   bool // at a return, what was given at the entry is known too
 }
 
 // kind is the directive's word, and the place that stands behind it.
@@ -128,6 +131,9 @@ func (h *handler) kind() (word, at string) {
 func (h *handler) parameters(env compile.Env) {
 	word, at := h.kind()
 	h.params = compile.Parameters(env, at, word == "ret")
+	if h.both {
+		h.params = append(compile.Parameters(env, at, false), h.params...)
+	}
 	if word == "pre" {
 		h.params = append(h.params, compile.Parameter{Name: "r", Type: "*regs"})
 		for _, p := range h.params[:len(h.params)-1] {

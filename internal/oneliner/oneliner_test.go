@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"go/format"
 	"strings"
 	"testing"
 
@@ -352,4 +353,75 @@ func fits(errs diag.List) bool {
 		}
 	}
 	return false
+}
+
+func TestAPathIsWrittenAsAHandlerFile(t *testing.T) {
+	f, err := Make(Request{
+		What: Path, Places: []string{"vfs_read%return"}, If: Expr{"--if", "err == -EINVAL && count > 4096 && took > 1000"},
+		Comm: "dd", Follow: Follow{Calls: 256, Steps: 128, Others: 64, Words: []string{"ax", "bx"}, Inner: true, Constants: map[string]int64{"EINVAL": 22, "EIO": 5}},
+	}, kernel(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, own, _ := strings.Cut(f.Text, "\towner[row] = 0\n}\n")
+	want := `
+//ktrap:pre vfs_read
+func enter(r *regs) {
+	if comm() == "dd" {
+		begin(r.sp)
+	}
+}
+
+//ktrap:pre
+func block_ax(r *regs) {
+	pass(r.ax)
+}
+
+//ktrap:pre
+func block_bx(r *regs) {
+	pass(r.bx)
+}
+
+//ktrap:ret
+func back() {
+	pass(retval())
+}
+
+const EINVAL = 22
+
+func failure(result uint64) int64 {
+	n := int64(result)
+	if result>>32 == 0 {
+		n = int64(int32(result))
+	}
+	if n >= -4095 && n < 0 {
+		return n
+	}
+	return 0
+}
+
+//ktrap:ret vfs_read
+func done(count uint64, retval int64) {
+	result := uint64(retval)
+	if row, whole := end(result); whole {
+		took := nsecs() - began[row]
+		err := failure(result)
+		send(row, err == -EINVAL && count > 4096 && took > 1000, result)
+	}
+}
+`
+	if diff := cmp.Diff(want, own); diff != "" {
+		t.Error(diff)
+	}
+	unit, errs := compile.Check(compile.Source{Name: "path.go", Text: []byte(f.Text)}, kernel(t))
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	for _, h := range unit.Handlers {
+		t.Log(h.Name, h.Kind, h.Place, h.Needs)
+	}
+	formatted, err := format.Source([]byte(f.Text))
+	if diff := cmp.Diff(string(formatted), f.Text); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
 }

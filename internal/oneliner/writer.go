@@ -107,8 +107,11 @@ func (w *writer) free(name string) string {
 }
 
 func (w *writer) file() File {
-	if w.What == Latency {
+	switch w.What {
+	case Latency:
 		return w.latency()
+	case Path:
+		return w.path()
 	}
 	var b strings.Builder
 	b.WriteString("package trap\n")
