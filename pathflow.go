@@ -61,27 +61,6 @@ func (f *follower) block(b Block) way.Block {
 	return out
 }
 
-// stands is the first line of a block on which a probe may stand and that surely runs
-// before the block calls anybody.
-func (d *Disassembly) stands(b Block) (line int, ok bool) {
-	for i := b.Start; i < b.End; i++ {
-		if m := d.Lines[i].Mark; m != MarkNone && m != MarkUnknown {
-			return i, true
-		}
-		if splitInstruction(d.Lines[i].Text).isCall() {
-			break
-		}
-	}
-	return 0, false
-}
-
-// padding is what stands between blocks and never runs.
-func (d *Disassembly) padding(b Block) bool {
-	return b.Unreached && !slices.ContainsFunc(d.Lines[b.Start:b.End], func(l Line) bool {
-		return !strings.HasPrefix(l.Text, "nop") && l.Text != "int3"
-	})
-}
-
 // callees are the functions that one calls by name.
 func (d *Disassembly) callees() (names []string) {
 	for _, l := range d.Lines {

@@ -83,7 +83,7 @@ func newRoot(io Streams) *cobra.Command {
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
-	root.AddCommand(newTrace(), newCount(), newHist(), newLatency(), newStack(), newStep(), newPath(), newWhy(), newDisasm(), newRun(), newBuild(), newTypes(), newSymbols(), newImage(), newLab(), newDoctor(), newList(), newGuard())
+	root.AddCommand(newTrace(), newCount(), newHist(), newLatency(), newStack(), newStep(), newPath(), newCover(), newWhy(), newDisasm(), newRun(), newBuild(), newTypes(), newSymbols(), newImage(), newLab(), newDoctor(), newList(), newGuard())
 	return root
 }
 

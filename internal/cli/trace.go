@@ -36,6 +36,8 @@ type tracing struct {
 	json     bool
 	verbose  bool
 	output   string
+	expand   func(s *ktrap.Session, place string) ([]*ktrap.Probe, error) // in place of Session.Probes
+	armed    []*ktrap.Registration
 }
 
 func newTrace() *cobra.Command {
@@ -167,6 +169,7 @@ func (t *tracing) arm(ctx context.Context, places []string, io Streams, watch fu
 	if err != nil {
 		return err
 	}
+	t.armed = regs
 	if err := out.begin(); err != nil {
 		return err
 	}
@@ -200,8 +203,12 @@ func progress(w io.Writer) func(bool, int, int) {
 
 func (t *tracing) probes(s *ktrap.Session, places []string) ([]*ktrap.Probe, error) {
 	var probes []*ktrap.Probe
+	expand := t.expand
+	if expand == nil {
+		expand = func(s *ktrap.Session, text string) ([]*ktrap.Probe, error) { return s.Probes(text, t.like) }
+	}
 	for _, text := range places {
-		some, err := s.Probes(text, t.like)
+		some, err := expand(s, text)
 		if err != nil {
 			return nil, err
 		}

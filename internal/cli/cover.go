@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"ktrap"
+	"ktrap/internal/render"
+)
+
+const coverLong = `Count how often each basic block of functions runs, and each edge between them, and
+print the functions' instructions with the counts: what never runs is dimmed. A block
+is counted at one instruction; how often an edge was taken follows from the blocks at
+its ends, or is counted at the jump. Ctrl-C ends it, detaches everything and prints.
+
+What enters a block leaves it: where the counts say otherwise, the summary tells by how
+much. Calls that were under way when it began or ended, and missed hits, make that.`
+
+// covering is what the flags of cover ask for.
+type covering struct {
+	tracing
+	how ktrap.Disassembler
+}
+
+func newCover() *cobra.Command {
+	var c covering
+	cmd := &cobra.Command{
+		Use:   "cover FUNC...",
+		Short: "Show which blocks and edges of functions run, and how often",
+		Long:  coverLong,
+		Example: `  sudo ktrap cover vfs_read --duration 10s
+  sudo ktrap cover do_sys_openat2 path_openat --comm cat
+  sudo ktrap cover tcp_sendmsg_locked --source
+  sudo ktrap cover unix_stream_connect --json -o coverage.json
+  sudo ktrap cover vfs_write -n`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("cover needs a function, as: ktrap cover vfs_read")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, functions []string) error {
+			if err := c.check(cmd.Flags(), functions); err != nil {
+				return usageError{err}
+			}
+			return c.run(cmd.Context(), functions, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+		},
+	}
+	f := cmd.Flags()
+	f.Uint32Var(&c.like.PID, "pid", 0, "only in process `PID`")
+	f.StringVar(&c.like.Comm, "comm", "", "only in threads named `NAME`")
+	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "print the plan and arm nothing")
+	f.BoolVar(&c.json, "json", false, "one JSON object a function, a summary last")
+	f.BoolVar(&c.how.Intel, "intel", false, "Intel's syntax instead of AT&T's")
+	f.BoolVar(&c.how.Source, "source", false, "show the lines of source, out of the kernel's DWARF (Debian's -dbg package)")
+	f.StringVar(&c.how.DWARF, "dwarf", "", "take the lines of source from `FILE`, a vmlinux with DWARF")
+	c.flags(f)
+	return cmd
+}
+
+func (c *covering) run(ctx context.Context, functions []string, io Streams) error {
+	c.how.Source = c.how.Source || c.how.DWARF != ""
+	c.like.Quiet = true
+	var covers []*ktrap.Cover
+	c.expand = func(s *ktrap.Session, text string) ([]*ktrap.Probe, error) {
+		cover, err := s.Cover(text, c.like, c.how)
+		if err != nil {
+			return nil, err
+		}
+		covers = append(covers, cover)
+		return cover.Probes(), nil
+	}
+	return c.arm(ctx, functions, io, func(ctx context.Context, s *ktrap.Session, out *output) error {
+		return c.follow(ctx, s, out, io.Err, func() error { return c.print(covers, out) })
+	})
+}
+
+func (c *covering) print(covers []*ktrap.Cover, out *output) error {
+	colours := palette(out.w)
+	for _, cover := range covers {
+		coverage, err := cover.Coverage(c.armed)
+		if err != nil {
+			return err
+		}
+		var text []byte
+		if c.json {
+			text = append(render.AppendCoverageJSON(nil, coverage), '\n')
+		} else {
+			text = colours.AppendCoverage(nil, coverage)
+		}
+		if err := out.write(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
