@@ -13,6 +13,7 @@ import (
 	"ktrap/internal/compile"
 	"ktrap/internal/diag"
 	"ktrap/internal/facts"
+	"ktrap/internal/kernel"
 	"ktrap/internal/ledger"
 	"ktrap/internal/object"
 	"ktrap/internal/place"
@@ -133,11 +134,11 @@ func (c Compiler) types() (*btf.Spec, error) {
 		}
 		return spec, nil
 	}
-	data, err := os.ReadFile(c.BTF)
+	data, err := kernel.ReadBTF(c.BTF)
 	if err != nil {
 		return nil, fmt.Errorf("read BTF: %w", err)
 	}
-	if !bytes.HasPrefix(data, []byte{0x9f, 0xeb}) {
+	if data == nil {
 		image, err := symbols.OpenImage(c.BTF, symbols.ImageOptions{})
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package ktrap
 import (
 	"fmt"
 	"regexp"
+	"sync"
 
 	"ktrap/internal/plan"
 )
@@ -15,12 +16,14 @@ import (
 //
 // A kprobe's program keeps all others of kprobes out; so where such a function is
 // probed, there are no trampolines.
-var within = regexp.MustCompile(`^(__)?(bpf_|htab_|array_map_|percpu_array_|stack_map_|trie_|pcpu_freelist_|lookup_(nulls_)?elem_raw|alloc_htab_elem|` +
-	`_?raw_spin_|_raw_read_|_raw_write_|native_queued_spin_lock|pv_queued_spin_lock|queued_spin_lock|resilient_|rqspinlock|irq_work_|arch_irq_work_|` +
-	`x2apic_|native_apic_|native_send_|apic_|default_send_IPI|ktime_get|copy_from_(kernel|user)_nofault|probe_kernel_|strncpy_from_|strnlen_user|` +
-	`strscpy|strncpy|strlcpy|strlen|strnlen|memcpy|memset|memcmp|memmove|rcu_read_|migrate_|preempt_count_|get_perf_callchain|perf_callchain|` +
-	`(get|put)_callchain_entry|unwind_|orc_find|stack_access_ok|get_stack_info|in_\w*_stack|kernel_text_address|is_bpf_text|` +
-	`cgroup_id|task_cgroup|get_user_pages_fast_only|find_vma|btf_)`)
+var within = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(__)?(bpf_|htab_|array_map_|percpu_array_|stack_map_|trie_|pcpu_freelist_|lookup_(nulls_)?elem_raw|alloc_htab_elem|` +
+		`_?raw_spin_|_raw_read_|_raw_write_|native_queued_spin_lock|pv_queued_spin_lock|queued_spin_lock|resilient_|rqspinlock|irq_work_|arch_irq_work_|` +
+		`x2apic_|native_apic_|native_send_|apic_|default_send_IPI|ktime_get|copy_from_(kernel|user)_nofault|probe_kernel_|strncpy_from_|strnlen_user|` +
+		`strscpy|strncpy|strlcpy|strlen|strnlen|memcpy|memset|memcmp|memmove|rcu_read_|migrate_|preempt_count_|get_perf_callchain|perf_callchain|` +
+		`(get|put)_callchain_entry|unwind_|orc_find|stack_access_ok|get_stack_info|in_\w*_stack|kernel_text_address|is_bpf_text|` +
+		`cgroup_id|task_cgroup|get_user_pages_fast_only|find_vma|btf_)`)
+})
 
 // keepOut has kprobes in place of trampolines where programs could run within each
 // other. What is attached already can't be changed.
@@ -42,7 +45,7 @@ func (p *prepared) keepOut(s *Session) error {
 }
 
 func innerOf(regs []*Registration) *Registration {
-	return first(regs, func(r *Registration) bool { return within.MatchString(r.sym.Name) })
+	return first(regs, func(r *Registration) bool { return within().MatchString(r.sym.Name) })
 }
 
 func trampolineOf(regs []*Registration) *Registration {

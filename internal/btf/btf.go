@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 )
 
 // An ID names a type within one BTF and its bases. 0 is void. The ID of a
@@ -45,6 +46,7 @@ type Spec struct {
 	strings []byte // the string section
 	strBase uint32 // offset of the first string
 	err     error
+	answers sync.Map // to questions and for constants
 }
 
 var le = binary.LittleEndian

@@ -3,16 +3,32 @@ package btf
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // Funcs returns the functions of that name. Several static functions may share
 // one name, and a name found here need not be one that can be probed.
 func (s *Spec) Funcs(name string) []ID { return s.Types(name, Func) }
 
-// Types returns the types of that name and one of the kinds.
+// Types returns the types of that name and one of the kinds. Handlers of one file
+// ask for the same functions, so the answers are kept.
 func (s *Spec) Types(name string, kinds ...Kind) []ID {
-	var ids []ID
-	of := setOf(kinds...)
+	asked := question{name, *setOf(kinds...)}
+	if ids, known := s.answers.Load(asked); known {
+		return ids.([]ID)
+	}
+	ids := slices.Clip(s.search(name, &asked.kinds))
+	s.answers.Store(asked, ids)
+	return ids
+}
+
+// question is a name, and the kinds of types that may have it.
+type question struct {
+	name  string
+	kinds kindSet
+}
+
+func (s *Spec) search(name string, of *kindSet) (ids []ID) {
 	for i := s.next(0, of, len(name)); i < s.count(); i = s.next(i+1, of, len(name)) {
 		if s.named(s.nameOf(i), name) {
 			ids = append(ids, s.first+ID(i))
@@ -44,6 +60,23 @@ func (s *Spec) FuncIndex(names []string) map[string][]ID {
 // serve as a probe of features: a helper's number, BPF_FUNC_x, is there from the
 // kernel on that has the helper, if the kernel's BTF describes that enum.
 func (s *Spec) Enumerator(name string) (value int64, ok bool) {
+	if found, known := s.answers.Load(constant(name)); known {
+		return found.(enumerator).value, found.(enumerator).ok
+	}
+	value, ok = s.enumerator(name)
+	s.answers.Store(constant(name), enumerator{value, ok})
+	return value, ok
+}
+
+// constant is the question for an enumerator.
+type constant string
+
+type enumerator struct {
+	value int64
+	ok    bool
+}
+
+func (s *Spec) enumerator(name string) (value int64, ok bool) {
 	of := setOf(Enum, Enum64)
 	for i := s.next(0, of, anyLength); i < s.count(); i = s.next(i+1, of, anyLength) {
 		r := s.at(i)

@@ -54,6 +54,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 // The first SIGINT, SIGTERM or SIGHUP cancels the command's context; what is armed is
 // then detached and summed up.
 func Main(args []string, io Streams) int {
+	debug.SetGCPercent(gcStarting)
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		ends = append(ends, syscall.SIGHUP)
@@ -68,6 +69,13 @@ func Main(args []string, io Streams) int {
 	root.SetArgs(args)
 	return exitCode(root.ExecuteContext(ctx), io.Err)
 }
+
+// Up to when its probes are attached, and in commands that attach none, ktrap lives
+// for milliseconds: the first garbage is collected at 16 MB, not at 4.
+const (
+	gcStarting = 400
+	gcWatching = 100
+)
 
 func newRoot(io Streams) *cobra.Command {
 	root := &cobra.Command{

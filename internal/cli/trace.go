@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -237,6 +238,7 @@ func (t *tracing) printPlan(p *ktrap.Plan, out *output) error {
 
 // announce says on stderr what is armed and what was left out.
 func (t *tracing) announce(s *ktrap.Session, regs []*ktrap.Registration, took time.Duration, w io.Writer) {
+	debug.SetGCPercent(gcWatching)
 	p := palette(w)
 	what := regs[0].Place()
 	if len(regs) > 1 {

@@ -2,13 +2,14 @@ package verifier
 
 import (
 	"regexp"
+	"sync"
 
 	"ktrap/internal/diag"
 )
 
 // sentence is one of the verifier's, what it means for a handler, and what helps.
 type sentence struct {
-	pattern *regexp.Regexp // the group "insn" is the guilty instruction's slot
+	pattern func() *regexp.Regexp // the group "insn" is the guilty instruction's slot
 	code    diag.Code
 	msg     string // with $1, as regexp's Expand has it
 	hint    string
@@ -19,7 +20,13 @@ type sentence struct {
 const bug = "this is a bug of ktrap: please report it with the file and the kernel's version"
 
 func words(pattern string, code diag.Code, msg, hint string) sentence {
-	return sentence{pattern: regexp.MustCompile(pattern), code: code, msg: msg, hint: hint}
+	return sentence{pattern: lazily(pattern), code: code, msg: msg, hint: hint}
+}
+
+// lazily compiles a pattern when it is asked for: to start is no time for it, and
+// most commands never see the verifier.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }
 
 func program(pattern string, code diag.Code, msg, hint string) sentence {

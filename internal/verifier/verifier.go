@@ -11,7 +11,6 @@ package verifier
 
 import (
 	"go/token"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -33,11 +32,11 @@ type Report struct {
 }
 
 var (
-	insnLine  = regexp.MustCompile(`^(\d+): \([0-9a-f]{2}\) (.*)$`)
-	stateLine = regexp.MustCompile(`^(?:\d+:|from \d+ to \d+:| ) ?(?:frame\d+: )?R\d+`)
-	atLine    = regexp.MustCompile(`^\s+insn (\d+)`)
-	processed = regexp.MustCompile(`^processed (\d+) insns`)
-	failed    = regexp.MustCompile(`^Verification failed: (.*)`)
+	insnLine  = lazily(`^(\d+): \([0-9a-f]{2}\) (.*)$`)
+	stateLine = lazily(`^(?:\d+:|from \d+ to \d+:| ) ?(?:frame\d+: )?R\d+`)
+	atLine    = lazily(`^\s+insn (\d+)`)
+	processed = lazily(`^processed (\d+) insns`)
+	failed    = lazily(`^Verification failed: (.*)`)
 )
 
 // Parse reads a log. It always says something.
@@ -58,17 +57,17 @@ func Parse(log string) Report {
 func (r *Report) read(log string) (found bool) {
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\n\r")
-		if m := insnLine.FindStringSubmatch(line); m != nil {
+		if m := insnLine().FindStringSubmatch(line); m != nil {
 			r.Slot, _ = strconv.Atoi(m[1])
 			var state string
 			r.Insn, state, _ = strings.Cut(m[2], ";")
 			r.Insn = strings.TrimSpace(r.Insn)
 			r.learn(state)
-		} else if stateLine.MatchString(line) {
+		} else if stateLine().MatchString(line) {
 			clear(r.Regs)
 			r.learn(line)
 			continue
-		} else if m := processed.FindStringSubmatch(line); m != nil {
+		} else if m := processed().FindStringSubmatch(line); m != nil {
 			r.Processed, _ = strconv.Atoi(m[1])
 			continue
 		}
@@ -85,14 +84,14 @@ func (r *Report) readReport(report string, known bool) (found bool) {
 	at := false
 	for line := range strings.Lines(report) {
 		line = strings.TrimRight(line, "\n\r")
-		if m := failed.FindStringSubmatch(line); m != nil && !found && r.Words == "" {
+		if m := failed().FindStringSubmatch(line); m != nil && !found && r.Words == "" {
 			r.Words = m[1]
 		}
-		if m := atLine.FindStringSubmatch(line); m != nil && at && !known {
+		if m := atLine().FindStringSubmatch(line); m != nil && at && !known {
 			r.Slot, _ = strconv.Atoi(m[1])
 		}
 		at = strings.HasPrefix(line, "At:")
-		if m := processed.FindStringSubmatch(line); m != nil {
+		if m := processed().FindStringSubmatch(line); m != nil {
 			r.Processed, _ = strconv.Atoi(m[1])
 		}
 		if !found && r.Words != "" {
@@ -106,13 +105,13 @@ func (r *Report) readReport(report string, known bool) (found bool) {
 func (r *Report) match(line string) bool {
 	for i := range sentences {
 		s := &sentences[i]
-		m := s.pattern.FindStringSubmatchIndex(line)
+		m := s.pattern().FindStringSubmatchIndex(line)
 		if m == nil {
 			continue
 		}
 		r.Code, r.Hint, r.Words = s.code, s.hint, strings.TrimSpace(line[m[0]:])
-		r.Msg = string(s.pattern.ExpandString(nil, s.msg, line, m))
-		if n := s.pattern.SubexpIndex("insn"); n >= 0 {
+		r.Msg = string(s.pattern().ExpandString(nil, s.msg, line, m))
+		if n := s.pattern().SubexpIndex("insn"); n >= 0 {
 			r.Slot, _ = strconv.Atoi(line[m[2*n]:m[2*n+1]])
 			r.Insn = ""
 		}
@@ -126,12 +125,12 @@ func (r *Report) match(line string) bool {
 
 // learn takes the registers of a state: R1=ctx() R2_w=scalar(umax=3,var_off=(0x0; 0x3)).
 func (r *Report) learn(state string) {
-	for _, at := range register.FindAllStringSubmatchIndex(state, -1) {
+	for _, at := range register().FindAllStringSubmatchIndex(state, -1) {
 		r.Regs[state[at[2]:at[3]]] = upToSpace(state[at[1]:])
 	}
 }
 
-var register = regexp.MustCompile(`\b(R\d+)(?:_[a-zA-Z]+)?=`)
+var register = lazily(`\b(R\d+)(?:_[a-zA-Z]+)?=`)
 
 // upToSpace is s up to a space that is in no brackets.
 func upToSpace(s string) string {
@@ -155,7 +154,7 @@ func upToSpace(s string) string {
 func lastWords(log string) (last string) {
 	for line := range strings.Lines(log) {
 		line = strings.TrimSpace(line)
-		if line != "" && !insnLine.MatchString(line) && !stateLine.MatchString(line) && !processed.MatchString(line) {
+		if line != "" && !insnLine().MatchString(line) && !stateLine().MatchString(line) && !processed().MatchString(line) {
 			last = line
 		}
 	}

@@ -43,7 +43,7 @@ func TestEachLogSaysWhatIsWrongAndWhere(t *testing.T) {
 func TestEverySentenceHasACodeAndWords(t *testing.T) {
 	for _, s := range sentences {
 		if s.code.Explain() == "" || s.msg == "" {
-			t.Errorf("%v: code %q, message %q", s.pattern, s.code, s.msg)
+			t.Errorf("%v: code %q, message %q", s.pattern(), s.code, s.msg)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"regexp"
 	"strings"
 
 	"ktrap/internal/btfgo"
@@ -224,17 +223,12 @@ func (f *File) explain(e *diag.Error, err types.Error) {
 		e.Code = diag.DivideZero
 	case strings.Contains(msg, "negative shift count"):
 		e.Code = diag.ShiftRange
-	case indexMessage.MatchString(msg):
+	case strings.Contains(msg, "index ") && (strings.Contains(msg, " out of bounds") || strings.Contains(msg, " must not be negative")):
 		e.Code = diag.IndexRange
-	case fieldMessage.MatchString(msg):
+	case strings.Contains(msg, "has no field or method"):
 		f.unknownField(e, err.Pos)
 	}
 }
-
-var (
-	indexMessage = regexp.MustCompile(`index .* out of bounds|index .* must not be negative`)
-	fieldMessage = regexp.MustCompile(`has no field or method`)
-)
 
 // undefined tells what name could have been meant.
 func (f *File) undefined(e *diag.Error, word string) {
