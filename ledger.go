@@ -1,6 +1,10 @@
 package ktrap
 
-import "errors"
+import (
+	"errors"
+
+	"ktrap/internal/attach"
+)
 
 // Ledger accounts for every hit of one probe:
 //
@@ -74,6 +78,9 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 		l.Handled, l.Unpaired, l.Cut = seen-t.Filtered-t.Unpaired, t.Unpaired, 0
 	case r.probe.Quiet:
 		l.Handled, l.Cut = l.Cut, 0
+	}
+	if r.probe.Once && seen > t.Filtered {
+		m = attach.Misses{Known: true} // of others than the one hit
 	}
 	l.MissesKnown = m.Known && (r.shared == 1 || m.Missed+m.Recursion == 0)
 	if l.MissesKnown {

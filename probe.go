@@ -42,6 +42,13 @@ type Probe struct {
 	PID  uint32 `json:"pid,omitempty"`  // only hits of this process
 	Comm string `json:"comm,omitempty"` // only hits of threads with this name
 
+	// Once disarms the probe at its first hit, those that it does not record left
+	// aside. No other hit is counted, and what the kernel misses is only told of a
+	// probe that had no hit. The kernel traps until the probe is let go of, which the
+	// session begins soon; places that share a kprobe.multi link are all let go of
+	// behind the last one's hit.
+	Once bool `json:"once,omitempty"`
+
 	// Optional leaves the probe out, instead of failing the whole set, where
 	// the kernel allows no probe: for the places that a pattern matched.
 	Optional bool `json:"optional,omitempty"`

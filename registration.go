@@ -131,13 +131,18 @@ func (r *Registration) disable() error {
 func (r *Registration) live(verb string, do func() error) error {
 	r.session.mu.Lock()
 	defer r.session.mu.Unlock()
-	if r.gone || r.session.closed || r.session.ended.Load() {
+	if !r.isLive() {
 		return fmt.Errorf("%s %s: it is no longer registered", verb, r.Place())
 	}
 	if err := do(); err != nil {
 		return fmt.Errorf("%s %s: %w", verb, r.Place(), err)
 	}
 	return nil
+}
+
+// isLive tells whether r can be used. The session's lock is held.
+func (r *Registration) isLive() bool {
+	return !r.gone && !r.session.closed && !r.session.ended.Load()
 }
 
 // Missed is how many hits never reached the probe's program because another

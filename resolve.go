@@ -106,7 +106,7 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	r.entry = verdict.Entry || addr == sym.Addr
 	r.name = r.place()
 	r.full = make([]uint64, s.kernel.CPUs.Possible)
-	if err := s.post(r); err != nil {
+	if err := errors.Join(s.post(r), r.onceless()); err != nil {
 		return nil, point, err
 	}
 	point, err = s.typed(r)
@@ -165,10 +165,11 @@ func (s *Session) typed(r *Registration) (plan.Point, error) {
 		Inside:  !r.entry,
 		Regs:    point.Regs,
 		Structs: r.probe.Structs,
+		Once:    r.probe.Once,
 		Filter:  capture.Filter{PID: r.probe.PID, Comm: r.probe.Comm},
 	}
 	if r.probe.Quiet {
-		w = capture.Want{Return: w.Return, Inside: w.Inside, Quiet: true, Filter: w.Filter}
+		w = capture.Want{Return: w.Return, Inside: w.Inside, Quiet: true, Once: w.Once, Filter: w.Filter}
 	}
 	if r.posted != nil {
 		w.Losses, w.Operands = true, r.posted.operands(s.numbers)
@@ -223,7 +224,7 @@ func (p *prepared) job(s *Session) attach.Job {
 	for _, r := range p.regs {
 		point := attach.Point{Addr: r.Addr, Func: r.sym.Addr, FuncID: uint32(r.funcID)}
 		if h := r.handler(); r.typed == nil {
-			point.FuncID, point.Script = uint32(h.script.handler.Func), scripts.of(h)
+			point.FuncID, point.Script = uint32(h.script.handler.Func), scripts.of(r)
 		} else {
 			point.Unit = &r.typed.Unit
 		}

@@ -270,9 +270,10 @@ func (c *compiled) point(r *Registration) plan.Point {
 	return p
 }
 
-// attached is the handler for attach.
-func (c *compiled) attached() *attach.Script {
-	return &attach.Script{Maps: c.script.maps, Emit: func(t capture.Target) (object.Program, error) {
+// attached is the handler for attach, to be called at each hit or once.
+func (c *compiled) attached(once bool) *attach.Script {
+	return &attach.Script{Maps: c.script.maps, Once: once, Emit: func(t capture.Target) (object.Program, error) {
+		t.Point.Once = once
 		target := compile.Target{
 			Arch: t.Arch, Context: t.Context, Base: t.Base, Copy: t.Copy, Point: t.Point,
 		}
@@ -288,15 +289,21 @@ func (c *compiled) attached() *attach.Script {
 	}}
 }
 
-// scripts has one attach.Script a handler, so that a link may serve all of its
-// points.
-type scripts map[*Handler]*attach.Script
+// scripts has one attach.Script for all points whose program can be the same.
+type scripts map[serving]*attach.Script
 
-func (s scripts) of(h *Handler) *attach.Script {
-	if s[h] == nil {
-		s[h] = h.script.attached()
+// serving is what makes a program.
+type serving struct {
+	handler *compiled
+	once    bool
+}
+
+func (s scripts) of(r *Registration) *attach.Script {
+	of := serving{r.handler().script, r.probe.Once}
+	if s[of] == nil {
+		s[of] = of.handler.attached(of.once)
 	}
-	return s[h]
+	return s[of]
 }
 
 // loading is the program that was to be loaded last.

@@ -93,6 +93,7 @@ type Session struct {
 	due     []*Event             // that a loop over Events was left before
 	// matched are the functions that patterns stood for: they need no look-up.
 	matched map[name]symbols.Symbol
+	letting *letting // go of Once probes, if there are any
 	closed  bool
 	reading atomic.Bool // a loop over Events runs
 	ended   atomic.Bool // a loop over Events has detached everything
@@ -165,6 +166,7 @@ func (s *Session) Register(ctx context.Context, probes ...*Probe) ([]*Registrati
 		return nil, errors.Join(err, set.Close())
 	}
 	s.adopt(p, set)
+	s.letGoOnce(p)
 	return visible(p.regs), nil
 }
 
@@ -268,7 +270,7 @@ func (s *Session) detach() error {
 // counted as cut in the ledgers, which stay readable.
 func (s *Session) Close() error {
 	err := s.detach()
-	err = errors.Join(err, s.keepTables())
+	err = errors.Join(err, s.endLetting(), s.keepTables())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -15,6 +15,7 @@ type armed interface {
 	Disarm() error
 	Enable(i int) error
 	Disable(i int) error
+	Spent() ([]int, error)
 	Tally(i int) (attach.Tally, error)
 	Misses(i int) (m attach.Misses, shared []int)
 	Detach() error

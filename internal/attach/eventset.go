@@ -33,6 +33,7 @@ type eventPoint struct {
 	words   *event
 	reads   *event
 	enabled bool
+	spent   bool // it was for one hit
 
 	spans                   []span // one for each time that it was enabled
 	missed                  uint64 // by the kernel, up to the last span's end
@@ -134,7 +135,7 @@ func (s *EventSet) Enable(i int) error {
 	if p.enabled {
 		return nil
 	}
-	p.enabled = true
+	p.enabled, p.spent = true, false
 	if err := s.begin(p); err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (p *eventPoint) take(dst []byte, h capture.Hit, words, reads []byte) (more 
 	filter := p.set.job.Points[p.index].Unit.Filter
 	size := p.fetch.Size()
 	switch {
-	case !p.armed(h):
+	case p.spent || !p.armed(h):
 		p.unarmed++
 	case filter.PID != 0 && filter.PID != h.PID,
 		filter.Comm != "" && !bytes.Equal([]byte(filter.Comm), p.fetch.Comm(words)):
@@ -194,6 +195,7 @@ func (p *eventPoint) take(dst []byte, h capture.Hit, words, reads []byte) (more 
 	default:
 		dst = append(dst, byte(size), byte(size>>8), byte(size>>16), byte(size>>24), 0, 0, 0, 0)
 		dst = p.fetch.Append(dst, h, words, reads)
+		p.spent = p.set.job.Points[p.index].once()
 	}
 	p.seen++
 	p.last().count(h.Time)
@@ -256,6 +258,9 @@ func (s *EventSet) Tally(i int) (Tally, error) {
 	defer s.buffer.mu.Unlock()
 	p := s.points[i]
 	t := Tally{Hits: p.seen, Unarmed: p.unarmed, Filtered: p.filtered}
+	if p.spent { // what came later is of no interest
+		return t, nil
+	}
 	if last := p.last(); s.buffer.drained < last.read {
 		t.Hits = max(t.Hits, last.hits)
 		return t, nil

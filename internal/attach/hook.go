@@ -135,6 +135,9 @@ func (s *Set) associate(p object.Program, h *hook, script *Script) error {
 	if h.counted != nil && h.counted.table != nil {
 		maps[object.Sites] = h.counted.table
 	}
+	if s.once != nil {
+		maps[object.Once] = s.once
+	}
 	if script != nil {
 		for name, m := range script.Maps {
 			maps[name] = m

@@ -40,6 +40,7 @@ type Point struct {
 type Script struct {
 	Emit func(capture.Target) (object.Program, error)
 	Maps map[string]*ebpf.Map
+	Once bool // the handler is called once at each point
 }
 
 // Job is what a Set carries out.
@@ -103,6 +104,8 @@ type Set struct {
 	state   *ebpf.Map
 	slots   *ebpf.Map // nil if no point is only counted
 	losses  *ebpf.Map
+	once    *ebpf.Map // nil if no point is for one hit
+	on      []bool    // by point: it is to be armed
 	hooks   []*hook
 	byPoint []*hook
 }
@@ -110,7 +113,7 @@ type Set struct {
 // Attach carries out job, unarmed. On failure nothing stays; the error is a
 // *Refused, a *VerifierError or what a system call said of an earlier step.
 func Attach(ctx context.Context, job Job) (*Set, error) {
-	s := &Set{job: job, byPoint: make([]*hook, len(job.Points))}
+	s := &Set{job: job, byPoint: make([]*hook, len(job.Points)), on: make([]bool, len(job.Points))}
 	if err := s.attach(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -162,7 +165,7 @@ func (s *Set) maps() (err error) {
 	if err != nil {
 		return fmt.Errorf("make the map of losses: %w", err)
 	}
-	return s.makeSlots()
+	return errors.Join(s.makeSlots(), s.makeOnce())
 }
 
 // maxSlots bounds the map of slots, bytes; points beyond count as others do.
@@ -254,6 +257,7 @@ func (s *Set) Arm() error {
 	on := make([]byte, 4*len(s.job.Points)+4)
 	for i := range s.job.Points {
 		binary.NativeEndian.PutUint32(on[4*i:], 1)
+		s.on[i] = true
 	}
 	return s.setState(on)
 }
@@ -273,11 +277,13 @@ func (s *Set) Enable(i int) error {
 	if err := s.byPoint[i].attach(s); err != nil {
 		return err
 	}
-	return s.switchPoint(i, 1)
+	s.on[i] = true
+	return errors.Join(s.unclaim(i), s.switchPoint(i, 1))
 }
 
 // Disable disarms point i; what served it and no other armed point is detached.
 func (s *Set) Disable(i int) error {
+	s.on[i] = false
 	if err := s.switchPoint(i, 0); err != nil {
 		return err
 	}
@@ -357,7 +363,7 @@ func (s *Set) Detach() error {
 // Close detaches every point and lets go of everything.
 func (s *Set) Close() error {
 	err := s.Detach()
-	for _, m := range []*ebpf.Map{s.losses, s.slots, s.state, s.counts} {
+	for _, m := range []*ebpf.Map{s.once, s.losses, s.slots, s.state, s.counts} {
 		err = errors.Join(err, m.Close())
 	}
 	return err

@@ -39,6 +39,8 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 		"registers, stack": {Regs: true, Frames: 127},
 		"the return value": {Ret: 2, Reads: []capture.Read{{Arg: capture.RetWord, Offsets: []int{0}, Size: 8}}},
 		"a filter":         {Args: args, Filter: capture.Filter{PID: 1, Comm: "fifteen letters"}},
+		"one hit":          {Args: args, Once: true},
+		"one count":        {Quiet: true, Once: true},
 		"all of it":        {Args: args, Ret: 2, Regs: true, Reads: memory, Frames: 64, Filter: capture.Filter{PID: 1 << 31, Comm: "x"}},
 	} {
 		for _, target := range []capture.Target{
@@ -48,6 +50,7 @@ func TestTheVerifierOfThisMachineAcceptsEveryKindOfUnit(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s, cookie %t, sites %t", name, target.Point.Cookie, target.Point.Sites != nil), func(t *testing.T) {
 				s := &Set{job: Job{Ring: ring, Points: make([]Point, target.Point.Points)}}
+				s.job.Points[0].Unit = &u
 				if err := s.maps(); err != nil {
 					t.Fatal(err)
 				}

@@ -52,6 +52,9 @@ func (u *Unit) Emit(t Target) (object.Program, error) {
 	e.enter()
 	e.filter()
 	e.condition()
+	if u.Once {
+		e.add(ledger.Claim(e.t.Point)...)
+	}
 	if u.Quiet {
 		e.add(asm.Ja.Label(ledger.Out))
 		e.leaveUncounted()
@@ -65,7 +68,7 @@ func (u *Unit) Emit(t Target) (object.Program, error) {
 }
 
 // Plain reports whether all that is asked for is how often a point was hit.
-func (u *Unit) Plain() bool { return u.Quiet && u.If == nil && u.Filter == (Filter{}) }
+func (u *Unit) Plain() bool { return u.Quiet && !u.Once && u.If == nil && u.Filter == (Filter{}) }
 
 // tick adds a point's state, which is 1 while it is armed, to its slot of this CPU:
 // no branch, no call of a map's function. The addition is atomic because an interrupt

@@ -22,6 +22,7 @@ type Want struct {
 	Frames  int      // the deepest stack recorded; 0 for none
 	Filter  Filter
 	Quiet   bool // nothing: hits are counted
+	Once    bool // of one hit only
 	If      *Part
 	Part    *Part // Unit.Show
 	// Operands and Losses are as in Unit.
@@ -64,7 +65,7 @@ const none = -1
 // stand for what they would be. A mistake in w.Show is a *btf.PathError.
 func Check(s *btf.Spec, fn btf.ID, a *arch.Arch, w Want) (*Typed, error) {
 	t := &Typed{
-		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter, Quiet: w.Quiet, If: w.If, Show: w.Part, Operands: w.Operands, Losses: w.Losses},
+		Unit: Unit{Regs: w.Regs, Frames: w.Frames, Filter: w.Filter, Quiet: w.Quiet, Once: w.Once, If: w.If, Show: w.Part, Operands: w.Operands, Losses: w.Losses},
 		arch: a,
 	}
 	var err error

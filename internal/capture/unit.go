@@ -33,6 +33,7 @@ type Unit struct {
 	Losses bool
 	Filter Filter
 	Quiet  bool  // hits are counted, and nothing is recorded
+	Once   bool  // the first hit that passes disarms the point
 	If     *Part // lets a hit pass, besides Filter; nil for every hit
 	Show   *Part // records values of its own; nil for none
 }

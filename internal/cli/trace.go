@@ -24,6 +24,7 @@ const traceExamples = `  ktrap trace unix_stream_connect
   ktrap trace tcp_v4_connect --show sk.__sk_common.skc_dport,sk.sk_uid --stack
   ktrap trace tcp_sendmsg --if 'size > 1000 && comm != "sshd"' --show 'sk.sk_sndbuf/2'
   ktrap trace vfs_read+0x4b --regs --duration 5s
+  ktrap trace 'do_filp_open+0..' --once
   ktrap trace 'vfs_read@call(rw_verify_area)' --regs
   ktrap trace 0xffffffff81a2f3c0 -n`
 
@@ -75,6 +76,7 @@ pointer, @insn(REGEXP) read like that.`,
 	f.BoolVar(&t.like.Structs, "struct", false, "print the structs that arguments point to")
 	f.StringVar(&t.like.Show, "show", "", "print these too: `EXPR,…`, as sk.__sk_common.skc_dport, size/1024, str(name)")
 	f.StringVar(&t.like.If, "if", "", "only hits for which `EXPR` is true, as 'size > 1000'")
+	f.BoolVar(&t.like.Once, "once", false, "only the first hit of each place, which disarms it; end behind the last")
 	t.hits(f)
 	g.flags(f)
 	t.flags(f)
@@ -171,6 +173,9 @@ func (t *tracing) arm(ctx context.Context, places []string, io Streams, watch fu
 		return err
 	}
 	t.armed = regs
+	if n := uint64(len(regs)); t.like.Once && (t.count == 0 || t.count > n) {
+		t.count = n
+	}
 	if err := out.begin(); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Point struct {
 	Sites  *Sites // by the address of the hit
 	Index  uint32 // else it is this
 	Points int    // in the batch
+	Once   bool   // the first hit disarms the point: see Claim
 }
 
 // Many tells that the program serves many points: Find leaves in Index which.
@@ -57,12 +58,7 @@ const keySlot = -8
 // Enter counts the hit and goes on only if the point is armed.
 func Enter(p Point) asm.Instructions {
 	insns := asm.Instructions{asm.Mov.Reg(Context, asm.R1)}
-	if p.Many() {
-		insns = append(insns, p.Find()...)
-		insns = append(insns, asm.StoreMem(asm.RFP, keySlot, Index, asm.Word))
-	} else {
-		insns = append(insns, asm.StoreImm(asm.RFP, keySlot, int64(p.Index), asm.Word))
-	}
+	insns = append(append(insns, p.Find()...), p.key()...)
 	insns = append(insns,
 		asm.Mov.Reg(asm.R2, asm.RFP),
 		asm.Add.Imm(asm.R2, keySlot),
@@ -72,19 +68,64 @@ func Enter(p Point) asm.Instructions {
 		asm.Mov.Reg(Counts, asm.R0),
 	)
 	insns = append(insns, Count(object.HitsOffset)...)
-	if p.Many() {
-		insns = append(insns,
-			asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
-			asm.Mov.Reg(asm.R2, Index),
-			asm.LSh.Imm(asm.R2, 2),
-			asm.Add.Reg(asm.R1, asm.R2),
-		)
-	} else {
-		insns = append(insns, asm.LoadMapValue(asm.R1, 0, 4*p.Index).WithReference(object.State))
-	}
-	return append(insns,
+	insns = append(insns, p.state()...)
+	insns = append(insns,
 		asm.LoadMem(asm.R1, asm.R1, 0, asm.Word),
 		asm.JEq.Imm(asm.R1, 0, Unarmed),
+	)
+	if p.Once {
+		insns = append(insns, Claim(p)...)
+	}
+	return insns
+}
+
+// key stores the point's index in keySlot.
+func (p Point) key() asm.Instructions {
+	if !p.Many() {
+		return asm.Instructions{asm.StoreImm(asm.RFP, keySlot, int64(p.Index), asm.Word)}
+	}
+	return asm.Instructions{asm.StoreMem(asm.RFP, keySlot, Index, asm.Word)}
+}
+
+// state leaves in R1 where the point's state is.
+func (p Point) state() asm.Instructions {
+	if !p.Many() {
+		return asm.Instructions{asm.LoadMapValue(asm.R1, 0, 4*p.Index).WithReference(object.State)}
+	}
+	return asm.Instructions{
+		asm.LoadMapValue(asm.R1, 0, 0).WithReference(object.State),
+		asm.Mov.Reg(asm.R2, Index),
+		asm.LSh.Imm(asm.R2, 2),
+		asm.Add.Reg(asm.R1, asm.R2),
+	}
+}
+
+// What the kernel is told by, and tells, who adds a key to a map first.
+const (
+	noExist = 1   // BPF_NOEXIST
+	exists  = -17 // EEXIST
+)
+
+// Claim goes on for one hit of the point only, and disarms it: of many at the same
+// time, for the one that adds the point to a map (up to 5.11 no program can exchange
+// a word). Who comes later disarms it too, in case it was armed together with another.
+func Claim(p Point) asm.Instructions {
+	const known = "claimed"
+	insns := append(p.key(),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, keySlot),
+		asm.Mov.Reg(asm.R3, asm.R2),
+		asm.Mov.Imm(asm.R4, noExist),
+		asm.LoadMapPtr(asm.R1, 0).WithReference(object.Once),
+		asm.FnMapUpdateElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, known),
+		asm.JNE.Imm(asm.R0, exists, Unarmed),
+	)
+	disarm := p.state()
+	disarm[0] = disarm[0].WithSymbol(known)
+	return append(append(insns, disarm...),
+		asm.StoreImm(asm.R1, 0, 0, asm.Word),
+		asm.JNE.Imm(asm.R0, 0, Unarmed),
 	)
 }
 

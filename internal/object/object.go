@@ -35,6 +35,7 @@ const (
 	State  = "state"  // one value: a u32 for every point of the batch, 1 while armed; one more of 0
 	Sites  = "sites"  // one value: a ledger.Sites' table
 	Slots  = "slots"  // one value: for every CPU a u64 for every point, in lines of its own: see SlotStride
+	Once   = "once"   // hash: the index of each point that is for one hit and had it
 	Losses = "losses" // one value: a u64, how many hits of points that want to know found no room
 )
 
