@@ -33,7 +33,8 @@ func (e *Event) Printed() (text string, ok bool) {
 	for _, v := range e.Emitted() {
 		args = append(args, argument(v))
 	}
-	return strings.TrimSuffix(fmt.Sprintf(r.Format, args...), "\n"), true
+	format := e.Registration.session.on.symbolise(r.Format, args)
+	return strings.TrimSuffix(fmt.Sprintf(format, args...), "\n"), true
 }
 
 // sent is which of its file's records the event is.

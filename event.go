@@ -16,6 +16,7 @@ const (
 	Pre    Kind = "pre"    // before the instruction ran
 	Return Kind = "return" // the function has returned
 	Post   Kind = "post"   // after the instruction ran
+	Fault  Kind = "fault"  // a read of a handler failed: sent by its file's fault handler
 )
 
 // Event is one hit. It is valid as long as anybody keeps it.

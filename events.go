@@ -166,5 +166,8 @@ func (s *Session) event(r *Registration, h capture.Header, record []byte) *Event
 	if r.probe.Return {
 		ev.Kind = Return
 	}
+	if sent, ok := ev.sent(); ok && sent.Fault {
+		ev.Kind = Fault
+	}
 	return ev
 }

@@ -16,6 +16,7 @@ import (
 	"ktrap/internal/compile"
 	"ktrap/internal/diag"
 	"ktrap/internal/object"
+	"ktrap/internal/place"
 	"ktrap/internal/plan"
 	"ktrap/internal/verifier"
 )
@@ -115,7 +116,7 @@ func (x *Script) place(unit *compile.Unit, which func(*compile.Handler) bool) (a
 		default:
 			return nil, fmt.Errorf("%s: the handler %s: %s handlers can be compiled and can't be attached yet", x.file.Name, h.Name, h.Kind)
 		}
-		probes, err := x.session.Probes(h.Place, like)
+		probes, err := x.session.Probes(where(h), like)
 		if err != nil {
 			return nil, fmt.Errorf("%s: the handler %s: %w", x.file.Name, h.Name, err)
 		}
@@ -125,6 +126,16 @@ func (x *Script) place(unit *compile.Unit, which func(*compile.Handler) bool) (a
 		all = append(all, probes...)
 	}
 	return all, nil
+}
+
+// where is h's place; that of a return handler which is at the file's place is the
+// function that the place is in.
+func where(h *compile.Handler) string {
+	if p, err := place.Parse(h.Place); err == nil && h.Given && h.Kind == "ret" && p.Symbol != "" && p.Offset != 0 {
+		p.Offset = 0
+		return p.String()
+	}
+	return h.Place
 }
 
 // Plan is what Run would do, found out without loading or arming anything.

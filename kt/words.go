@@ -68,6 +68,13 @@ func place() point
 // A point is a probed place; it is shown by its name.
 type point uint32
 
+// A trap is a read that failed, as a fault handler is told of it.
+type trap struct {
+	nr   uint32 // as the processor numbers it: 14 for a page fault, 13 for what can be no address
+	addr uint64
+	user bool // it was the process's memory
+}
+
 // A hist counts values by powers of two, or by steps of one width.
 type hist struct{ _ [65]uint64 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ktrap"
 	"ktrap/internal/render"
@@ -64,7 +65,13 @@ func newRun() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.file.Place, "probe", "", "run at `PLACE`, where the file names none")
+	f.StringVar(&r.file.Place, "probe", "", "run at `PLACE` what the file names no place for; --symbol is the same")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "symbol" { // as the parameter of kernel modules is called
+			name = "probe"
+		}
+		return pflag.NormalizedName(name)
+	})
 	f.StringToStringVar(&r.file.Set, "set", nil, "begin with another value of a variable: `NAME=VALUE`")
 	f.BoolVar(&r.stdin, "stdin", false, "while it runs, set variables by lines NAME=VALUE of the standard input; probe=PLACE moves what --probe placed")
 	f.DurationVar(&r.interval, "interval", 0, "print the variables every `TIME`, as 1s, not only at the end")

@@ -89,6 +89,9 @@ func Check(src Source, env Env) (*Unit, diag.List) {
 			unit: u, ir: build.Handler(shared, h), decl: h.Decl.Pos(), args: argsOf(f, h.Func),
 		})
 	}
+	for _, h := range f.Faults {
+		build.Check(shared, h)
+	}
 	if errs := f.Errs(); len(errs) > 0 {
 		return nil, errs
 	}

@@ -117,6 +117,7 @@ type Field struct {
 // Record is what an emit or printf sends.
 type Record struct {
 	Format string // of printf
+	Fault  bool   // it is a fault handler's
 	Fields []Field
 	Size   int // with the header
 }

@@ -23,6 +23,9 @@ import (
 func Handler(s *Shared, h *front.Handler) *ir.Func {
 	b := &builder{Shared: s, handler: h, f: ir.New(h.Decl.Name.Name), vars: map[*types.Var]place{}}
 	b.exit = b.newBlock()
+	if h.Kind == front.Fault {
+		b.trap = &trap{addr: ir.C(0), err: ir.C(0)}
+	}
 	if s.Env.Part {
 		b.memory = ir.R(b.f.NewReg(ir.Info{Fixed: int8(ledger.Counts) + 1}))
 	}
@@ -54,6 +57,7 @@ type builder struct {
 	free    []ir.Operand // slots that statements gave back
 	insns   int
 	memory  ir.Operand // of a part: where emit writes to
+	trap    *trap      // in a fault handler: what it is told of
 }
 
 // A frame is a function whose body is being written in.

@@ -118,8 +118,8 @@ func (b *builder) selected(x ast.Expr) (place, bool) {
 // process where the chain passed through user.
 func (b *builder) pointedTo(x ast.Expr) (place, bool) {
 	to := b.typeOf(x).Underlying().(*types.Pointer).Elem()
-	if b.isWord(to, "regs") {
-		return b.savedRegs(to), true
+	if b.isWord(to, "regs") || b.isWord(to, "trap") {
+		return place{space: inOwn, typ: to}, true
 	}
 	s := inKernel
 	if b.isUser(x) {
@@ -180,6 +180,9 @@ func (b *builder) field(e *ast.SelectorExpr, p place, i int) (place, bool) {
 	}
 	if b.isWord(p.typ, "regs") {
 		return b.savedReg(p, v), true
+	}
+	if b.isWord(p.typ, "trap") {
+		return b.trapField(v), true
 	}
 	l := b.layout(st)
 	if i >= len(l.offsets) {
@@ -283,6 +286,9 @@ func (b *builder) load(p place) ir.Operand {
 
 // read reads size bytes, zero-extended.
 func (b *builder) read(p place, size int32) ir.Operand {
+	if p.space != inOwn && b.tries() {
+		return b.tried(p, size)
+	}
 	dst := b.f.NewReg(ir.Info{Struct: b.pointee(p.typ)})
 	op := ir.Load
 	if p.space != inOwn {

@@ -45,7 +45,7 @@ func (b *builder) emit(e *ast.CallExpr, format string, args []ast.Expr) {
 			parts = append(parts, p)
 		}
 	}
-	r := object.Record{Format: format, Size: object.SiteOffset + object.SiteSize}
+	r := object.Record{Format: format, Fault: b.trap != nil, Size: object.SiteOffset + object.SiteSize}
 	if b.Env.Part {
 		r.Size = object.PartSize
 	}
@@ -60,7 +60,8 @@ func (b *builder) emit(e *ast.CallExpr, format string, args []ast.Expr) {
 		return
 	}
 	b.pos = e.Pos()
-	defer func() { b.Records = append(b.Records, r) }()
+	site := int64(len(b.Records))
+	b.Records = append(b.Records, r)
 	if b.Env.Part {
 		write(parts, b.memory)
 		b.store(b.memory, 0, object.PartSize, ir.C(1))
@@ -70,7 +71,7 @@ func (b *builder) emit(e *ast.CallExpr, format string, args []ast.Expr) {
 	some, full, done := b.newBlock(), b.newBlock(), b.newBlock()
 	b.branch(ir.Ne, true, rec, ir.C(0), some, full)
 	b.start(some)
-	b.header(rec, int64(len(b.Records)))
+	b.header(rec, site)
 	write(parts, rec)
 	b.call(int32(asm.FnRingbufSubmit), false, rec, ir.C(noWakeup))
 	b.jump(done)
@@ -155,7 +156,7 @@ func (b *builder) scalarPart(e ast.Expr, t types.Type, n number) part {
 // late reports whether e can be computed when the record is there: it can't end
 // the handler.
 func (b *builder) late(e ast.Expr) bool {
-	ok := true
+	ok := !b.tries()
 	ast.Inspect(e, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.IndexExpr:

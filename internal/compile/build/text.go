@@ -7,6 +7,8 @@ import (
 	"go/token"
 	"go/types"
 
+	"github.com/cilium/ebpf/asm"
+
 	"ktrap/internal/compile/ir"
 	"ktrap/internal/diag"
 )
@@ -218,6 +220,15 @@ func (b *builder) copyOwn(from, to place, n int) {
 
 // fetch reads n bytes of the kernel's or the process's memory.
 func (b *builder) fetch(op ir.Op, from, to place, n int) {
+	if b.tries() {
+		fn := asm.FnProbeReadKernel
+		if op == ir.Text {
+			fn = asm.FnProbeReadKernelStr
+		}
+		to.size = n
+		b.try(fn, from, to)
+		return
+	}
 	b.add(ir.Ins{Op: op, A: to.base, Off: to.off, B: from.base, From: from.off, Size: int32(n), User: from.space == inUser})
 }
 

@@ -182,6 +182,14 @@ func (b *builder) strPointer(e *ast.CallExpr) (ptr ast.Expr, ok bool) {
 }
 
 func (b *builder) readText(ptr ir.Operand, user bool, p place) {
+	if b.tries() {
+		from := place{space: inKernel, base: ptr}
+		if user {
+			from.space = inUser
+		}
+		b.try(asm.FnProbeReadKernelStr, from, p)
+		return
+	}
 	b.add(ir.Ins{Op: ir.Text, A: p.base, Off: p.off, B: ptr, Size: int32(p.size), User: user})
 }
 
@@ -215,9 +223,7 @@ func (b *builder) context() ir.Operand {
 	return ir.R(dst)
 }
 
-// savedRegs is what a *regs points to.
-func (b *builder) savedRegs(t types.Type) place { return place{space: inOwn, typ: t} }
-
+// savedReg is a field of a *regs.
 func (b *builder) savedReg(p place, v *types.Var) place {
 	dst := b.reg()
 	for _, r := range b.Env.Arch.Regs {
@@ -232,7 +238,7 @@ func (b *builder) savedReg(p place, v *types.Var) place {
 func (b *builder) params() {
 	b.pos = b.handler.Decl.Pos()
 	for _, p := range b.handler.Params {
-		if p.Index == front.Registers || p.Index == front.Entry {
+		if p.Index < front.Word {
 			continue
 		}
 		n, ok := scalar(p.Obj.Type())

@@ -28,7 +28,7 @@ const (
 	Pre    Kind = "pre"   // before the probed instruction
 	Post   Kind = "post"  // after it
 	Return Kind = "ret"   // when the probed function returns
-	Fault  Kind = "fault" // when the probed instruction faulted
+	Fault  Kind = "fault" // when a read of another handler fails
 )
 
 // A Handler is a function that a probe calls.
@@ -40,7 +40,8 @@ type Handler struct {
 	Obj    *types.Func
 	Func   btf.ID // the probed function, 0 if its types are not known
 	Params []Param
-	Pair   *Pair // that it is of; nil for none
+	Pair   *Pair    // that it is of; nil for none
+	Fault  *Handler // that is called when a read of this one fails; nil for none
 }
 
 // A Param is what a handler is given.
@@ -54,6 +55,7 @@ const (
 	Word      = -1 // the returned value
 	Registers = -2 // a *regs
 	Entry     = -3 // of a ret handler: what the one at the entry returned
+	Trap      = -4 // of a fault handler: a *trap
 )
 
 // directive begins a comment that is for us.
@@ -98,6 +100,7 @@ func (f *File) variables(d *ast.GenDecl) {
 // handlers finds the functions that are for probes: those with a directive, and
 // those named as one of the kinds.
 func (f *File) handlers() {
+	f.defaultPlace()
 	for _, d := range f.Syntax.Decls {
 		fn, ok := d.(*ast.FuncDecl)
 		if !ok {
@@ -118,8 +121,28 @@ func (f *File) handlers() {
 		f.handler(h)
 	}
 	f.entries()
+	f.faults()
 	if len(f.Handlers) == 0 && len(f.errs) == 0 {
 		f.Fail(f.Syntax.Name, diag.NoHandler, "the file has no handler", "a function pre, post, ret or fault, or one under "+directive+"pre PLACE")
+	}
+}
+
+// defaultPlace reads //ktrap:probe PLACE, which names the place of the handlers that
+// name none, unless one is given from outside.
+func (f *File) defaultPlace() {
+	for _, group := range f.Syntax.Comments {
+		for _, c := range group.List {
+			at, ok := strings.CutPrefix(c.Text, directive+"probe ")
+			if !ok {
+				continue
+			}
+			if _, err := place.Parse(strings.TrimSpace(at)); err != nil {
+				f.Fail(c, diag.Directive, err.Error(), "")
+			}
+			if f.Env.Place == "" {
+				f.Env.Place = strings.TrimSpace(at)
+			}
+		}
 	}
 }
 
@@ -144,8 +167,9 @@ func (f *File) directives(h *Handler) {
 			if _, err := place.Parse(at); err != nil {
 				f.Fail(c, diag.Directive, err.Error(), "")
 			}
+		case "probe": // the file's, wherever it stands
 		default:
-			f.Fail(c, diag.Directive, word+" is no directive", diag.DidYouMean(word, []string{"pre", "post", "ret", "fault"}))
+			f.Fail(c, diag.Directive, word+" is no directive", diag.DidYouMean(word, []string{"pre", "post", "ret", "fault", "probe"}))
 		}
 	}
 }
@@ -188,24 +212,50 @@ func (f *File) function(at string) btf.ID {
 }
 
 func (f *File) param(h *Handler, obj *types.Var, id *ast.Ident, proto btf.Proto) {
-	if p, ok := obj.Type().(*types.Pointer); ok {
-		if n, ok := p.Elem().(*types.Named); ok && n.Obj().Name() == "regs" && n.Obj().Pkg() == f.Pkg {
-			h.Params = append(h.Params, Param{obj, Registers})
-			return
-		}
-	}
 	switch {
+	case f.pointsTo(obj, "regs"):
+		f.registers(h, obj, id)
+	case f.pointsTo(obj, "trap"):
+		f.trapped(h, obj, id)
 	case obj.Name() == "_":
 		f.Fail(id, diag.UnknownParam, "a handler's parameters have names", f.has(proto))
 	case h.Kind == Return:
 		f.returned(h, obj, id, proto)
-	case h.Kind != Pre:
-		f.Fail(id, diag.Context, "a "+string(h.Kind)+" handler is given registers only", "func "+string(h.Kind)+"(r *regs)")
+	case h.Kind == Post:
+		f.Fail(id, diag.Context, "a post handler is given registers only", "func post(r *regs)")
+	case h.Kind == Fault:
+		f.Fail(id, diag.Context, "a fault handler is given registers and the trap", "func fault(r *regs, t *trap)")
 	case h.Func == 0:
 		f.Fail(id, diag.UnknownParam, "the parameters of "+where(h.Place)+" are not known", "arg(0), arg(1) … are the argument registers")
 	default:
 		f.named(h, obj, id, proto)
 	}
+}
+
+// pointsTo reports whether a parameter is a pointer to a type of the words.
+func (f *File) pointsTo(obj *types.Var, word string) bool {
+	p, ok := obj.Type().(*types.Pointer)
+	if !ok {
+		return false
+	}
+	n, ok := p.Elem().(*types.Named)
+	return ok && n.Obj().Name() == word && f.Position(n.Obj().Pos()).Filename == "words"
+}
+
+func (f *File) registers(h *Handler, obj *types.Var, id *ast.Ident) {
+	if h.has(Registers) {
+		f.Fail(id, diag.Context, "a "+string(h.Kind)+" handler has the registers of one time", "")
+		return
+	}
+	h.Params = append(h.Params, Param{obj, Registers})
+}
+
+func (f *File) trapped(h *Handler, obj *types.Var, id *ast.Ident) {
+	if h.Kind != Fault || h.has(Trap) {
+		f.Fail(id, diag.Context, "one parameter of a fault handler is told of the trap", "")
+		return
+	}
+	h.Params = append(h.Params, Param{obj, Trap})
 }
 
 func where(place string) string {

@@ -50,6 +50,7 @@ type File struct {
 	Pkg      *types.Package
 	Kernel   *btfgo.Types
 	Handlers []*Handler
+	Faults   []*Handler // that these call
 	Globals  []*Global
 	Funcs    map[*types.Func]*ast.FuncDecl
 

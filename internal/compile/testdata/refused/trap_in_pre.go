@@ -1,0 +1,6 @@
+package trap
+
+//ktrap:pre vfs_read
+func begin(t *trap) { // want context at 12
+	emit(t.addr)
+}
