@@ -18,10 +18,10 @@
 //	layout   per kind, from 0: u8 fixed part, u8 element, u16 flags
 //
 // Records differ in length, so one pass over the types notes where each begins:
-// 4 bytes a type, the only large allocation. A name is found by a second pass
-// that compares, at each type of the wanted kind, first the byte where the name
-// would end. Two passes over a kernel's BTF cost less than a search of its
-// strings, and far less than a map of its names.
+// 4 bytes a type, the only large allocation. Names, as many as are wanted at once,
+// are found by a second pass that looks first at what each type's name begins with.
+// Two passes over a kernel's BTF cost less than a search of its strings, and far
+// less than a map of its names. What was asked for is kept.
 package btf
 
 import (
@@ -46,7 +46,7 @@ type Spec struct {
 	strings []byte // the string section
 	strBase uint32 // offset of the first string
 	err     error
-	answers sync.Map // to questions and for constants
+	answers sync.Map // IDs by name, and enumerators
 }
 
 var le = binary.LittleEndian

@@ -10,48 +10,95 @@ import (
 // one name, and a name found here need not be one that can be probed.
 func (s *Spec) Funcs(name string) []ID { return s.Types(name, Func) }
 
-// Types returns the types of that name and one of the kinds. Handlers of one file
-// ask for the same functions, so the answers are kept.
-func (s *Spec) Types(name string, kinds ...Kind) []ID {
-	asked := question{name, *setOf(kinds...)}
-	if ids, known := s.answers.Load(asked); known {
-		return ids.([]ID)
+// Types returns the types of that name and one of the kinds.
+func (s *Spec) Types(name string, kinds ...Kind) (ids []ID) {
+	all, known := s.answers.Load(name)
+	if !known {
+		s.Expect([]string{name})
+		all, _ = s.answers.Load(name)
 	}
-	ids := slices.Clip(s.search(name, &asked.kinds))
-	s.answers.Store(asked, ids)
-	return ids
-}
-
-// question is a name, and the kinds of types that may have it.
-type question struct {
-	name  string
-	kinds kindSet
-}
-
-func (s *Spec) search(name string, of *kindSet) (ids []ID) {
-	for i := s.next(0, of, len(name)); i < s.count(); i = s.next(i+1, of, len(name)) {
-		if s.named(s.nameOf(i), name) {
-			ids = append(ids, s.first+ID(i))
+	for _, id := range all.([]ID) {
+		if slices.Contains(kinds, s.at(int(id-s.first)).kind()) {
+			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// Expect looks for many names in one pass: for those that will be asked for.
+func (s *Spec) Expect(names []string) {
+	wanted := make(map[string][]ID, len(names))
+	for _, name := range names {
+		if _, known := s.answers.Load(name); !known {
+			wanted[name] = nil
+		}
+	}
+	if len(wanted) > 0 {
+		s.search(wanted)
+	}
+	for name, ids := range wanted {
+		s.answers.Store(name, ids)
+	}
+	if s.base != nil {
+		s.base.Expect(names)
+	}
+}
+
+// search adds to wanted the types of its names. What a name begins with tells most
+// of them apart. This loop and the one in index are most of what it costs to find
+// a function.
+func (s *Spec) search(wanted map[string][]ID) {
+	begin := beginnings(wanted)
+	starts, types, strings := s.starts[:s.count()], s.types, s.strings // kept in registers
+	last := uint64(max(0, len(strings)-3))
+	for i, at := range starts {
+		off := uint64(le.Uint32(types[at : at+4 : at+4]))
+		if off == 0 {
+			continue
+		}
+		// A base's name is out of range, which is to be seen without an overflow.
+		if from := off - uint64(s.strBase); from < last && !begin[beginning(le.Uint32(strings[from:from+4:from+4]))] {
+			continue
+		}
+		if name, err := s.bytesAt(uint32(off)); err == nil {
+			if ids, is := wanted[string(name)]; is {
+				wanted[string(name)] = append(ids, s.first+ID(i))
+			}
+		}
+	}
+}
+
+const beginBits = 12
+
+// beginning is a number made of the first three bytes of a name, its NUL among them.
+func beginning(four uint32) uint32 { return four << 8 * 0x9e3779b1 >> (32 - beginBits) }
+
+func beginnings(names map[string][]ID) *[1 << beginBits]bool {
+	var begin [1 << beginBits]bool
+	for name := range names {
+		if len(name) < 2 { // what follows it may be anything
+			return all()
+		}
+		three := append([]byte(name), 0)
+		begin[beginning(uint32(three[0])|uint32(three[1])<<8|uint32(three[2])<<16)] = true
+	}
+	return &begin
+}
+
+func all() *[1 << beginBits]bool {
+	var all [1 << beginBits]bool
+	for i := range all {
+		all[i] = true
+	}
+	return &all
 }
 
 // FuncIndex is Funcs for many names in one pass.
 func (s *Spec) FuncIndex(names []string) map[string][]ID {
+	s.Expect(names)
 	index := make(map[string][]ID, len(names))
 	for _, name := range names {
-		index[name] = nil
-	}
-	of := setOf(Func)
-	for i := s.next(0, of, anyLength); i < s.count(); i = s.next(i+1, of, anyLength) {
-		name, err := s.bytesAt(s.nameOf(i))
-		if err != nil {
-			continue
-		}
-		if ids, wanted := index[string(name)]; wanted {
-			index[string(name)] = append(ids, s.first+ID(i))
-		}
+		index[name] = s.Funcs(name)
 	}
 	return index
 }
@@ -77,8 +124,10 @@ type enumerator struct {
 }
 
 func (s *Spec) enumerator(name string) (value int64, ok bool) {
-	of := setOf(Enum, Enum64)
-	for i := s.next(0, of, anyLength); i < s.count(); i = s.next(i+1, of, anyLength) {
+	for i, at := range s.starts[:s.count()] {
+		if kind := Kind(s.types[at+7] & kindMask); kind != Enum && kind != Enum64 {
+			continue
+		}
 		r := s.at(i)
 		for j := range r.vlen() {
 			if e := r.enumerator(j); s.named(le.Uint32(e), name) {
@@ -88,45 +137,6 @@ func (s *Spec) enumerator(name string) (value int64, ok bool) {
 	}
 	return 0, false
 }
-
-// A kindSet answers without a shift, which Go makes expensive.
-type kindSet [kindMask + 1]bool
-
-func setOf(kinds ...Kind) *kindSet {
-	var set kindSet
-	for _, k := range kinds {
-		set[k&kindMask] = true
-	}
-	return &set
-}
-
-// next is the index of the first type from i on that is of a wanted kind and
-// whose name may be n bytes long, or the number of types. This loop and the one
-// in index are most of what finding a function costs.
-func (s *Spec) next(i int, wanted *kindSet, n int) int {
-	starts, types := s.starts[:s.count()], s.types // kept in registers
-	for ; i < len(starts); i++ {
-		at := int(starts[i])
-		if !wanted[types[at+7]&kindMask] {
-			continue
-		}
-		if n == anyLength {
-			break
-		}
-		// The NUL tells most names apart; a base's name is out of range.
-		end := uint64(le.Uint32(types[at:at+4:at+4])) + uint64(n) - uint64(s.strBase)
-		if end >= uint64(len(s.strings)) || s.strings[end] == 0 {
-			break
-		}
-	}
-	return i
-}
-
-// anyLength makes next heed the kind alone.
-const anyLength = -1
-
-// nameOf is where the name is of the i-th type of this BTF.
-func (s *Spec) nameOf(i int) uint32 { return le.Uint32(s.types[s.starts[i]:]) }
 
 // at is the i-th type of this BTF.
 func (s *Spec) at(i int) record { return record(s.types[s.starts[i]:s.starts[i+1]]) }

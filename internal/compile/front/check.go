@@ -10,6 +10,7 @@ import (
 
 	"ktrap/internal/btfgo"
 	"ktrap/internal/diag"
+	"ktrap/internal/place"
 	"ktrap/kt"
 )
 
@@ -183,6 +184,7 @@ func (f *File) kernelNames(words *ast.File) {
 		known[n] = true
 	}
 	seen := map[string]bool{}
+	var names []string
 	unresolved := f.Syntax.Unresolved
 	if known["current"] {
 		unresolved = append(unresolved, words.Unresolved...)
@@ -190,9 +192,39 @@ func (f *File) kernelNames(words *ast.File) {
 	for _, id := range unresolved {
 		if n := id.Name; !seen[n] && !known[n] && types.Universe.Lookup(n) == nil && n != "unsafe" {
 			seen[n] = true
-			f.Kernel.Declare(n)
+			names = append(names, n)
 		}
 	}
+	if f.Env.BTF != nil && len(names) <= mostExpected {
+		f.Env.BTF.Expect(append(names, f.probed()...))
+	}
+	for _, n := range names {
+		f.Kernel.Declare(n)
+	}
+}
+
+// mostExpected bounds what is kept of a file that is up to no good.
+const mostExpected = 1000
+
+// probed are the functions that handlers are for, and the one of the kernel's that
+// most are compiled with.
+func (f *File) probed() []string {
+	places := []string{f.Env.Place}
+	for _, group := range f.Syntax.Comments {
+		for _, c := range group.List {
+			if text, ok := strings.CutPrefix(c.Text, directive); ok && len(places) < mostExpected {
+				_, at, _ := strings.Cut(text, " ")
+				places = append(places, strings.TrimSpace(at))
+			}
+		}
+	}
+	names := []string{"bpf_rdonly_cast"}
+	for _, at := range places {
+		if p, err := place.Parse(at); err == nil && p.Symbol != "" {
+			names = append(names, p.Symbol)
+		}
+	}
+	return names
 }
 
 // typeError turns the type checker's error into one of ours.
