@@ -3,6 +3,7 @@ package html
 import (
 	"fmt"
 	"path"
+	"strings"
 )
 
 func (d *disassembly) body(m *markup) {
@@ -12,7 +13,11 @@ func (d *disassembly) body(m *markup) {
 <div class="find"><label for="search">Search</label><input id="search" type="search" placeholder="instruction, symbol, +0x…" autocomplete="off" spellcheck="false" aria-describedby="found"><output id="found" aria-live="polite"></output></div>
 </header>
 `)
-	d.legend(m)
+	if d.Covered != nil {
+		d.coverage(m)
+	} else {
+		d.legend(m)
+	}
 	m.put("<main>\n<section id=\"flow\" aria-label=\"Control flow\">\n<div id=\"canvas\" tabindex=\"0\" aria-label=\"Graph of %\">\n", word(len(d.Shown), "block"))
 	for i := range d.Graphs {
 		d.Graphs[i].svg(m)
@@ -86,12 +91,15 @@ func (g *drawn) svg(m *markup) {
 }
 
 func (b *drawnBox) group(m *markup) {
-	unreached := ""
+	class := ""
 	if b.Unreached {
-		unreached = " unreached"
+		class = " unreached"
+	}
+	if b.Heat != "" {
+		class += " " + b.Heat
 	}
 	m.put(`<g class="box loop%%" data-block="%" transform="translate(% %)" role="button" tabindex="-1" aria-label="%"><title>%</title><rect class="frame" width="%" height="%" rx="6"/>`,
-		b.Depth, unreached, b.ID, b.X, b.Y, b.Label, b.Label, b.Width, b.Height)
+		b.Depth, class, b.ID, b.X, b.Y, b.Label, b.Label, b.Width, b.Height)
 	for _, c := range b.Cells {
 		m.put(`<rect class="c %" x="%" y="%" width="9" height="9" rx="2" data-line="%"/>`, c.Class, c.X, c.Y, c.ID)
 	}
@@ -102,7 +110,9 @@ func (b *drawnBox) group(m *markup) {
 }
 
 func (b *block) section(m *markup) {
-	m.put(`<section class="block" id="b%" data-block="%"><h2><a href="#b%">%</a>`, b.ID, b.ID, b.ID, b.Name)
+	m.putIf("<p class=\"func\">%</p>\n", b.Head)
+	m.put(`<section class="%" id="b%" data-block="%"><h2><a href="#b%">%</a>`, strings.TrimSpace("block "+b.Heat), b.ID, b.ID, b.ID, b.Name)
+	m.putIf(`<span class="n">%</span>`, b.Ran)
 	switch {
 	case b.Loops > 1:
 		m.put(`<span class="loop">% loops deep</span>`, b.Loops)
@@ -117,6 +127,10 @@ func (b *block) section(m *markup) {
 		b.Lines[i].line(m)
 	}
 	m.putIf(`<p class="ends">%</p>`, b.Ends)
+	for _, way := range b.Ways {
+		m.put(`<p class="ways">%</p>`, way)
+	}
+	m.putIf(`<p class="doubt">%</p>`, b.Notes)
 	m.WriteString("</section>\n")
 }
 

@@ -23,7 +23,7 @@ func WriteDisassembly(w io.Writer, d *ktrap.Disassembly) error {
 	if len(d.Lines) == 0 {
 		return fmt.Errorf("page of %s: it has no instructions", d.Place)
 	}
-	v := view(d)
+	v := view(d, nil)
 	return write(w, d.Place+" · "+d.Kernel, disassemblyStyle, disassemblyScript, v.body)
 }
 
@@ -49,6 +49,8 @@ type disassembly struct {
 	Legend []legend
 	Shown  []block
 	Graphs []drawn
+	// Covered is what is tally, on the page of a coverage.
+	Covered []*ktrap.Coverage
 }
 
 // legend is a mark and how many instructions have it.
@@ -66,6 +68,7 @@ type block struct {
 	Ends      string // in words, where no block follows
 	Loops     int
 	Unreached bool
+	tally     // nothing, unless it is
 }
 
 // row is an instruction.
@@ -82,14 +85,19 @@ type row struct {
 	NewSource                 string // where it differs from the row above
 }
 
-func view(d *ktrap.Disassembly) disassembly {
+func view(d *ktrap.Disassembly, counts []tally) disassembly {
 	v := disassembly{Disassembly: d, Count: len(d.Lines), Legend: legends(d.Lines)}
 	blocks := d.Blocks
 	if len(blocks) == 0 {
 		blocks = []ktrap.Block{{End: len(d.Lines)}}
 	}
 	for i, b := range blocks {
-		v.Shown = append(v.Shown, shown(d, blocks, i, b))
+		of, counted := d, tally{}
+		if i < len(counts) {
+			of, counted = counts[i].of, counts[i]
+		}
+		v.Shown = append(v.Shown, shown(of, blocks, i, b))
+		v.Shown[i].tally = counted
 	}
 	v.Graphs = graphs(blocks, v.Shown)
 	return v

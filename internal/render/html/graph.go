@@ -57,11 +57,16 @@ func graphs(blocks []ktrap.Block, shown []block) []drawn {
 	g := graph{boxes: make([]box, len(blocks))}
 	var kinds []string
 	for i, b := range blocks {
-		for _, e := range b.Succ {
-			if e.To >= 0 && e.To < len(blocks) {
-				g.edges = append(g.edges, edge{i, e.To})
-				kinds = append(kinds, e.Kind)
+		for k, e := range b.Succ {
+			if e.To < 0 || e.To >= len(blocks) {
+				continue
 			}
+			g.edges = append(g.edges, edge{i, e.To})
+			kind := e.Kind
+			if classes := shown[i].Edges; k < len(classes) {
+				kind += " " + classes[k]
+			}
+			kinds = append(kinds, kind)
 		}
 	}
 	all := []drawn{draw("overview", g, kinds, shown, overview)}
@@ -119,6 +124,9 @@ func segments(lines []line, kinds []string) (all []segment) {
 
 func label(b *block) string {
 	s := fmt.Sprintf("block at %s, %s", b.Name, word(len(b.Lines), "instruction"))
+	if b.Ran != "" {
+		s += ", " + b.Ran
+	}
 	if b.Loops > 0 {
 		s += fmt.Sprintf(", in %s", word(b.Loops, "loop"))
 	}
@@ -137,6 +145,11 @@ func overview(b *block) drawnBox {
 	width := max(float64(columns)*(cellSize+2)+18, 84)
 	box.Texts = append(box.Texts, text{"10", "16", "at", b.Name})
 	y := 24.0
+	if b.Ran != "" {
+		box.Texts = append(box.Texts, text{"10", "30", "ran", b.Ran})
+		y += lineHeight - 1
+		width = max(width, float64(utf8.RuneCountInString(b.Ran))*letter+20)
+	}
 	for i, r := range b.Lines {
 		x := 10 + float64(i%cellRow)*(cellSize+2)
 		box.Cells = append(box.Cells, cell{number1(x), number1(y + float64(i/cellRow)*(cellSize+2)), string(r.Mark), r.ID})
@@ -175,6 +188,10 @@ func callsOf(b *block) (calls []string) {
 func code(b *block) drawnBox {
 	box := drawnBox{block: b, Texts: []text{{"12", "16", "at", b.Name}}}
 	width, y := 96.0, 22.0
+	if b.Ran != "" {
+		box.Texts = append(box.Texts, text{"12", "31", "ran", b.Ran})
+		y += lineHeight
+	}
 	for i, r := range b.Lines {
 		if i == codeLines-1 && len(b.Lines) > codeLines {
 			y += lineHeight
