@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"ktrap/internal/flow"
+	"ktrap/internal/kernel"
 	"ktrap/internal/place"
 )
 
@@ -44,7 +45,7 @@ func (s *Session) Cover(text string, like Probe, how Disassembler) (*Cover, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &Cover{code: code, like: Probe{PID: like.PID, Comm: like.Comm, Quiet: true, Optional: true}}
+	c := &Cover{code: code, like: Probe{PID: like.PID, Comm: like.Comm, Once: like.Once, Quiet: true, Optional: true}}
 	c.flow = code.flow()
 	c.points()
 	return c, nil
@@ -208,11 +209,17 @@ func (c *Count) UnmarshalJSON(text []byte) error {
 type Coverage struct {
 	Code   *Disassembly `json:"code"`
 	Calls  Count        `json:"calls"`
+	Ended  Count        `json:"ended"`  // calls that left the function
 	Blocks []Covered    `json:"blocks"` // of Code.Blocks
 	// Missed are hits that the kernel kept from the probes. Without a filter they are
 	// in the counts, as far as they are known.
 	Missed      uint64 `json:"missed"`
 	MissesKnown bool   `json:"misses_known"`
+	// Once says that counts are 0 or 1: only whether something ran was looked for.
+	Once bool `json:"once,omitempty"`
+	// Threads is how many the machine had: so many calls, and seldom more, may have been
+	// under way when counting began, and when it ended.
+	Threads uint64 `json:"threads,omitempty"`
 }
 
 // Covered is one block.
@@ -232,7 +239,7 @@ type Covered struct {
 // Coverage is what registrations of Probes have counted so far; what they have
 // counted in all, once the session is closed.
 func (c *Cover) Coverage(regs []*Registration) (*Coverage, error) {
-	out := &Coverage{Code: c.code, MissesKnown: true}
+	out := &Coverage{Code: c.code, MissesKnown: true, Once: c.like.Once, Threads: kernel.Threads()}
 	counts := c.flow.New()
 	var errs []error
 	count := func(at Address, cond string) (n flow.Count) {
@@ -245,6 +252,9 @@ func (c *Cover) Coverage(regs []*Registration) (*Coverage, error) {
 		n = flow.Count{N: l.Hits - l.Filtered, Known: true}
 		if lost := l.Missed + l.Recursion; c.like.filters() || cond != "" {
 			n.N -= lost // whose, nobody knows
+		}
+		if c.like.Once {
+			n.N = min(n.N, 1)
 		}
 		out.Missed += l.Missed + l.Recursion
 		out.MissesKnown = out.MissesKnown && l.MissesKnown
@@ -262,8 +272,12 @@ func (c *Cover) Coverage(regs []*Registration) (*Coverage, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	c.flow.Solve(counts)
-	out.Calls = Count(counts.Calls)
+	if c.like.Once {
+		c.flow.SolveOnce(counts)
+	} else {
+		c.flow.Solve(counts)
+	}
+	out.Calls, out.Ended = Count(counts.Calls), Count(counts.Ended)
 	for i, n := range counts.Blocks {
 		block := Covered{Ran: Count(n), At: c.at[i], Why: c.why[i], Off: counts.Off[i]}
 		for _, e := range counts.Edges[i] {
@@ -279,6 +293,13 @@ func (p *Probe) filters() bool { return p.PID != 0 || p.Comm != "" }
 
 // Padding reports whether block i only fills a gap: it is no block of the function's.
 func (c *Coverage) Padding(i int) bool { return c.Blocks[i].Why == padding }
+
+// Explained tells whether calls that were under way when counting began or ended, and
+// missed hits, may be all by which what enters blocks and what leaves them differs. If
+// not, the function has ways that are not known.
+func (c *Coverage) Explained() bool {
+	return uint64(c.Sum().Off) <= c.Missed+2*c.Threads
+}
 
 // Sum is what a Coverage comes to.
 type Sum struct {

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/spf13/cobra"
 
 	"ktrap"
 	"ktrap/internal/render"
+	"ktrap/internal/render/html"
 )
 
 const coverLong = `Count how often each basic block of functions runs, and each edge between them, and
@@ -20,7 +22,8 @@ much. Calls that were under way when it began or ended, and missed hits, make th
 // covering is what the flags of cover ask for.
 type covering struct {
 	tracing
-	how ktrap.Disassembler
+	how  ktrap.Disassembler
+	html bool
 }
 
 func newCover() *cobra.Command {
@@ -32,7 +35,8 @@ func newCover() *cobra.Command {
 		Example: `  sudo ktrap cover vfs_read --duration 10s
   sudo ktrap cover do_sys_openat2 path_openat --comm cat
   sudo ktrap cover tcp_sendmsg_locked --source
-  sudo ktrap cover unix_stream_connect --json -o coverage.json
+  sudo ktrap cover tcp_v4_rcv --once --duration 1m
+  sudo ktrap cover unix_stream_connect --html -o coverage.html
   sudo ktrap cover vfs_write -n`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -44,6 +48,9 @@ func newCover() *cobra.Command {
 			if err := c.check(cmd.Flags(), functions); err != nil {
 				return usageError{err}
 			}
+			if c.html && c.json {
+				return usagef("--json and --html are two forms: choose one")
+			}
 			return c.run(cmd.Context(), functions, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
 		},
 	}
@@ -52,6 +59,8 @@ func newCover() *cobra.Command {
 	f.StringVar(&c.like.Comm, "comm", "", "only in threads named `NAME`")
 	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "print the plan and arm nothing")
 	f.BoolVar(&c.json, "json", false, "one JSON object a function, a summary last")
+	f.BoolVar(&c.html, "html", false, "write a page to look at: the control flow and the listing, coloured by how often what ran")
+	f.BoolVar(&c.like.Once, "once", false, "only find out what runs: each place is left alone behind its first hit, and costs no more")
 	f.BoolVar(&c.how.Intel, "intel", false, "Intel's syntax instead of AT&T's")
 	f.BoolVar(&c.how.Source, "source", false, "show the lines of source, out of the kernel's DWARF (Debian's -dbg package)")
 	f.StringVar(&c.how.DWARF, "dwarf", "", "take the lines of source from `FILE`, a vmlinux with DWARF")
@@ -61,7 +70,7 @@ func newCover() *cobra.Command {
 
 func (c *covering) run(ctx context.Context, functions []string, io Streams) error {
 	c.how.Source = c.how.Source || c.how.DWARF != ""
-	c.like.Quiet = true
+	c.like.Quiet, c.total = true, true
 	var covers []*ktrap.Cover
 	c.expand = func(s *ktrap.Session, text string) ([]*ktrap.Probe, error) {
 		cover, err := s.Cover(text, c.like, c.how)
@@ -77,21 +86,29 @@ func (c *covering) run(ctx context.Context, functions []string, io Streams) erro
 }
 
 func (c *covering) print(covers []*ktrap.Cover, out *output) error {
-	colours := palette(out.w)
+	var all []*ktrap.Coverage
 	for _, cover := range covers {
 		coverage, err := cover.Coverage(c.armed)
 		if err != nil {
 			return err
 		}
-		var text []byte
-		if c.json {
-			text = append(render.AppendCoverageJSON(nil, coverage), '\n')
-		} else {
-			text = colours.AppendCoverage(nil, coverage)
-		}
-		if err := out.write(text); err != nil {
+		all = append(all, coverage)
+	}
+	var text []byte
+	if c.html {
+		var page bytes.Buffer
+		if err := html.WriteCoverage(&page, all); err != nil {
 			return err
 		}
+		return out.write(page.Bytes())
 	}
-	return nil
+	colours := palette(out.w)
+	for _, coverage := range all {
+		if c.json {
+			text = append(render.AppendCoverageJSON(text, coverage), '\n')
+		} else {
+			text = colours.AppendCoverage(text, coverage)
+		}
+	}
+	return out.write(text)
 }

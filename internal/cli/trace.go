@@ -37,6 +37,7 @@ type tracing struct {
 	dryRun   bool
 	json     bool
 	verbose  bool
+	total    bool // the summary is one of all probes, unless verbose
 	output   string
 	expand   func(s *ktrap.Session, place string) ([]*ktrap.Probe, error) // in place of Session.Probes
 	armed    []*ktrap.Registration
@@ -272,7 +273,11 @@ func (t *tracing) follow(ctx context.Context, s *ktrap.Session, out *output, std
 		failed = out.write(append(render.AppendSummaryJSON(nil, ledgers), '\n'))
 	}
 	failed = errors.Join(failed, out.Close())
-	stderr.Write(palette(stderr).AppendSummary(nil, ledgers))
+	if t.total && !t.verbose {
+		stderr.Write(palette(stderr).AppendTotal(nil, ledgers))
+	} else {
+		stderr.Write(palette(stderr).AppendSummary(nil, ledgers))
+	}
 	if errors.Is(failed, errClosedPipe) {
 		fmt.Fprintln(stderr, "the reader of the output went away: ended early")
 		return nil

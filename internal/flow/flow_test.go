@@ -113,6 +113,36 @@ func TestWhatFollowsIsWhatHappened(t *testing.T) {
 	}
 }
 
+func TestWhetherAnEdgeWasTakenFollowsFromWhetherBlocksRan(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	open, all := 0, 0
+	for range 3000 {
+		g, truth := walk(random, 1+random.IntN(20), random.IntN(4))
+		c := g.New()
+		for i, b := range truth.Blocks {
+			if random.IntN(16) > 0 {
+				c.Blocks[i] = Count{min(b.N, 1), true}
+			}
+		}
+		g.SolveOnce(c)
+		for i, b := range c.Blocks {
+			if b.Known && b.N != min(truth.Blocks[i].N, 1) {
+				t.Fatalf("block %d: found %d, it ran %d times\n%+v", i, b.N, truth.Blocks[i].N, g)
+			}
+			for k, e := range c.Edges[i] {
+				if all++; !e.Known {
+					open++
+				} else if e.N != min(truth.Edges[i][k].N, 1) {
+					t.Fatalf("edge %d of block %d: found %d, it was taken %d times\n%+v", k, i, e.N, truth.Edges[i][k].N, g)
+				}
+			}
+		}
+	}
+	if open == 0 || open > all/2 {
+		t.Errorf("%d of %d edges are open", open, all)
+	}
+}
+
 func FuzzSolve(f *testing.F) {
 	f.Add(uint64(1), uint8(5), uint8(9))
 	f.Add(uint64(7), uint8(40), uint8(3))

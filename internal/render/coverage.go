@@ -11,7 +11,7 @@ import (
 // AppendCoverage appends a function's instructions, each block with how often it ran
 // and how that is to its calls, each branch with how often it was taken.
 //
-//	vfs_read: 812 calls; 31 of 45 blocks ran, 44 of 80 edges were taken
+//	vfs_read: 812 calls, 812 ended; 31 of 45 blocks ran, 44 of 80 edges were taken
 //	     812   100%  +0x0     push %rbp
 //	     812   100%  +0x1b    test %eax,%eax
 //	                 +0x1d    jne +0x40                   # taken 3, else 809
@@ -37,18 +37,26 @@ func (p Palette) AppendCoverage(dst []byte, c *ktrap.Coverage) []byte {
 
 func (p Palette) coverageHead(dst []byte, c *ktrap.Coverage) []byte {
 	s := c.Sum()
-	dst = fmt.Appendf(dst, "%s%s%s: %s calls; %d of %d blocks ran, %d of %d edges were taken", p.place, c.Code.Place, p.reset,
-		times(c.Calls), s.RanBlocks, s.Blocks, s.TakenEdges, s.Edges)
+	dst = fmt.Appendf(dst, "%s%s%s: ", p.place, c.Code.Place, p.reset)
+	if !c.Once {
+		dst = fmt.Appendf(dst, "%s calls, %s ended; ", times(c.Calls), times(c.Ended))
+	}
+	dst = fmt.Appendf(dst, "%d of %d blocks ran, %d of %d edges were taken", s.RanBlocks, s.Blocks, s.TakenEdges, s.Edges)
 	if s.Unknown > 0 {
 		dst = fmt.Appendf(dst, ", %d are not known", s.Unknown)
-	}
-	if s.Off != 0 {
-		dst = fmt.Appendf(dst, "; what enters a block and what leaves it differs by up to %d", s.Off)
 	}
 	if c.Missed > 0 {
 		dst = fmt.Appendf(dst, "; %s%d hits were missed%s", p.warning, c.Missed, p.reset)
 	}
-	return append(dst, '\n')
+	dst = append(dst, '\n')
+	switch {
+	case s.Off == 0:
+	case c.Explained():
+		dst = fmt.Appendf(dst, "what enters a block and what leaves it differs by up to %d: calls under way at the beginning or the end, and missed hits, can make that\n", s.Off)
+	default:
+		dst = fmt.Appendf(dst, "%swhat enters a block and what leaves it differs by up to %d, which neither %d threads' calls under way nor missed hits can make: the function has ways that are not known%s\n", p.warning, s.Off, c.Threads, p.reset)
+	}
+	return dst
 }
 
 // nearer is an instruction with the places of its own function as offsets.
@@ -74,6 +82,9 @@ func (p Palette) covered(dst []byte, c *ktrap.Coverage, i, n int) []byte {
 	count, part := "", ""
 	if n == at.Start {
 		count, part = times(b.Ran), ofCalls(b.Ran, c.Calls)
+		if c.Once {
+			count, part = whether(b.Ran), ""
+		}
 	}
 	colour, reset := "", ""
 	if b.Ran.Known && b.Ran.N == 0 {
@@ -82,10 +93,13 @@ func (p Palette) covered(dst []byte, c *ktrap.Coverage, i, n int) []byte {
 	l := c.Code.Lines[n]
 	dst = fmt.Appendf(dst, "%s%10s %6s  %-8s %s", colour, count, part, fmt.Sprintf("+%#x", l.Offset), nearer(l, c.Code.Symbol))
 	if n == at.End-1 && len(b.Edges) > 1 {
-		dst = fmt.Appendf(dst, "  # %s", outs(at.Succ, b.Edges))
+		dst = fmt.Appendf(dst, "  # %s", outs(c, i))
 	}
 	if n == at.Start && b.At == 0 {
 		dst = fmt.Appendf(dst, "  # not counted: %s", b.Why)
+	}
+	if n == at.Start && b.Off != 0 {
+		dst = fmt.Appendf(dst, "  # its edges are %+d off", b.Off)
 	}
 	return append(append(dst, reset...), '\n')
 }
@@ -101,14 +115,30 @@ func ofCalls(n, calls ktrap.Count) string {
 	return fmt.Sprintf("%.3g%%", 100*float64(n.N)/float64(calls.N))
 }
 
-func outs(edges []ktrap.Edge, counts []ktrap.Count) string {
+// whether it ran at all.
+func whether(n ktrap.Count) string {
+	switch {
+	case !n.Known:
+		return "?"
+	case n.N > 0:
+		return "ran"
+	}
+	return "never"
+}
+
+// outs are the ways out of block i.
+func outs(c *ktrap.Coverage, i int) string {
+	word := times
+	if c.Once {
+		word = whether
+	}
 	var parts []string
-	for k, e := range edges {
-		word := e.Kind
-		if word == "not-taken" {
-			word = "else"
+	for k, e := range c.Code.Blocks[i].Succ {
+		way := e.Kind
+		if way == "not-taken" {
+			way = "else"
 		}
-		parts = append(parts, word+" "+times(counts[k]))
+		parts = append(parts, way+" "+word(c.Blocks[i].Edges[k]))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -72,6 +72,26 @@ func (p Palette) AppendSummary(dst []byte, ledgers []ktrap.Ledger) []byte {
 	return dst
 }
 
+// AppendTotal appends the ledgers of probes that only count as one: what each counted is
+// shown elsewhere.
+func (p Palette) AppendTotal(dst []byte, ledgers []ktrap.Ledger) []byte {
+	all, unknown := ktrap.Ledger{MissesKnown: true, Complete: true}, 0
+	for _, l := range ledgers {
+		all.Hits, all.Handled, all.Filtered = all.Hits+l.Hits, all.Handled+l.Handled, all.Filtered+l.Filtered
+		all.Missed, all.Recursion = all.Missed+l.Missed, all.Recursion+l.Recursion
+		all.Complete = all.Complete && l.Complete
+		if !l.MissesKnown {
+			unknown++
+		}
+	}
+	all.Place, all.Mechanism = count(uint64(len(ledgers)), "place"), "all together"
+	dst = p.handled(dst, all)
+	if unknown > 0 {
+		dst = fmt.Appendf(dst, "of %d of them misses are not known\n", unknown)
+	}
+	return dst
+}
+
 func (p Palette) account(dst []byte, l ktrap.Ledger) []byte {
 	if l.Handled > 0 {
 		return p.handled(dst, l)

@@ -74,7 +74,7 @@ func join(all []*ktrap.Coverage) (*ktrap.Disassembly, []tally) {
 // count is what block k of a function shows.
 func count(c *ktrap.Coverage, k int) tally {
 	b, code := c.Blocks[k], c.Code.Blocks[k]
-	shown := tally{Heat: heat(b.Ran, c.Calls), Ran: times(b.Ran, c.Calls), Notes: b.Why}
+	shown := tally{Heat: heat(b.Ran, c.Calls), Ran: times(b.Ran, c), Notes: b.Why}
 	if k == 0 {
 		shown.Head = c.Code.Symbol
 	}
@@ -87,7 +87,7 @@ func count(c *ktrap.Coverage, k int) tally {
 		}
 		shown.Edges = append(shown.Edges, heat(b.Edges[i], c.Calls))
 		if len(code.Succ) > 1 {
-			shown.Ways = append(shown.Ways, way(c.Code, e)+": "+times(b.Edges[i], c.Calls))
+			shown.Ways = append(shown.Ways, way(c.Code, e)+": "+times(b.Edges[i], c))
 		}
 	}
 	return shown
@@ -120,16 +120,18 @@ func heat(n, calls ktrap.Count) string {
 }
 
 // times is how often, and how often a call.
-func times(n, calls ktrap.Count) string {
-	switch {
+func times(n ktrap.Count, c *ktrap.Coverage) string {
+	switch calls := c.Calls; {
 	case !n.Known:
 		return "not known"
 	case n.N == 0:
 		return "never"
+	case c.Once:
+		return "ran"
 	case !calls.Known || calls.N == 0:
 		return grouped(n.N) + "×"
 	}
-	return fmt.Sprintf("%s× · %s", grouped(n.N), percent(n.N, calls.N))
+	return fmt.Sprintf("%s× · %s", grouped(n.N), percent(n.N, c.Calls.N))
 }
 
 func percent(n, of uint64) string {
@@ -159,8 +161,8 @@ func (d *disassembly) coverage(m *markup) {
 	first := 0
 	for _, c := range d.Covered {
 		s := c.Sum()
-		m.put(`<tr><th><a href="#b%">%</a></th><td>% of % blocks</td><td>% of % edges</td><td>% calls</td><td>`,
-			first, c.Code.Symbol, s.RanBlocks, s.Blocks, s.TakenEdges, s.Edges, howMany(c.Calls))
+		m.put(`<tr><th><a href="#b%">%</a></th><td>% of % blocks</td><td>% of % edges</td><td>%</td><td>`,
+			first, c.Code.Symbol, s.RanBlocks, s.Blocks, s.TakenEdges, s.Edges, calls(c))
 		share := 100 * float64(s.RanBlocks) / float64(max(s.Blocks, 1))
 		m.put(`<svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="all" width="100" height="4"/><rect class="some" width="%" height="4"/></svg></td><td class="soft">%</td></tr>`,
 			number1(share), doubts(c, s))
@@ -170,11 +172,16 @@ func (d *disassembly) coverage(m *markup) {
 	m.WriteString("</table>\n<p class=\"heats\" aria-hidden=\"true\"><span class=\"never\">never</span><span class=\"ran1\">less than 1% of calls</span><span class=\"ran2\">1–10%</span><span class=\"ran3\">10–100%</span><span class=\"ran4\">1–10 a call</span><span class=\"ran5\">more</span><span class=\"unknown\">not known</span></p>\n</section>\n")
 }
 
-func howMany(n ktrap.Count) string {
-	if !n.Known {
-		return "an unknown number of"
+func calls(c *ktrap.Coverage) string {
+	switch {
+	case c.Once:
+		return "only whether they ran"
+	case !c.Calls.Known:
+		return "calls not known"
+	case !c.Ended.Known || c.Ended == c.Calls:
+		return grouped(c.Calls.N) + " calls"
 	}
-	return grouped(n.N)
+	return fmt.Sprintf("%s calls, %s ended", grouped(c.Calls.N), grouped(c.Ended.N))
 }
 
 // doubts tells what is not known for sure.
@@ -191,6 +198,9 @@ func doubts(c *ktrap.Coverage, s ktrap.Sum) string {
 	}
 	if s.Off > 0 {
 		all = append(all, fmt.Sprintf("off by up to %d", s.Off))
+	}
+	if !c.Explained() {
+		all = append(all, "more than calls under way and missed hits can make: there are ways that are not known")
 	}
 	return strings.Join(all, "; ")
 }
