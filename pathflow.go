@@ -40,18 +40,18 @@ func (s *Session) follower(text string, how Disassembler) (*follower, error) {
 }
 
 func (f *follower) block(b Block) way.Block {
-	out := way.Block{Stray: b.Unreached && !f.code.padding(b), Seen: b.Start == 0}
+	out := way.Block{Stray: b.Entered || b.Unreached && !f.code.padding(b), Seen: b.Start == 0}
 	for _, e := range b.Succ {
 		switch {
 		case e.To >= 0 && !slices.Contains(out.Succ, e.To):
 			out.Succ = append(out.Succ, e.To)
-		case e.Kind == "indirect":
+		case e.Kind == "indirect", e.To < 0 && comesBack(e):
 			out.Indirect = true
 		}
 		out.Ends = out.Ends || e.To < 0 && e.Kind != "next"
 	}
 	if t, ok := f.code.branch(b); ok {
-		out.Branch, out.Tests = len(out.Succ) > 1, t.returned
+		out.Branch, out.Tests = true, t.returned
 	}
 	for _, l := range f.code.Lines[b.Start:b.End] {
 		if e := splitInstruction(l.Text).makes(); e != 0 {
@@ -61,10 +61,16 @@ func (f *follower) block(b Block) way.Block {
 	return out
 }
 
+// comesBack tells of an edge out of the function whether it may lead to where code
+// elsewhere jumps back: that of an unlikely part does, and what mends a fault.
+func comesBack(e Edge) bool {
+	return e.Kind == "taken" || e.Kind == "not-taken" || strings.Contains(e.Out, coldSuffix)
+}
+
 // callees are the functions that one calls by name.
 func (d *Disassembly) callees() (names []string) {
 	for _, l := range d.Lines {
-		if !splitInstruction(l.Text).isCall() || l.Target == "" || strings.Contains(l.Target, "+") {
+		if neverReturns(l.Target) || !splitInstruction(l.Text).isCall() || l.Target == "" || strings.Contains(l.Target, "+") {
 			continue
 		}
 		if name := l.Target; !slices.Contains(names, name) && !strings.HasPrefix(name, "__x86_indirect") && name != "__fentry__" {
@@ -77,54 +83,86 @@ func (d *Disassembly) callees() (names []string) {
 // Bounds of what one Path follows.
 const (
 	maxFollowed = 64
-	maxBlocks   = 4096
+	maxBlocks   = 1536
 )
 
-// followed finds the functions of a path, the one that was asked for first. What is left
-// out is told.
+// following gathers the functions of a path.
+type following struct {
+	session *Session
+	path    Path
+	how     Disassembler
+	all     []*follower
+	known   map[string]bool
+	blocks  int
+	left    []string
+}
+
+// followed finds the functions of a path, the one that was asked for first: those that
+// return something, which may have decided, and then the others. What is left out is
+// told.
 func (s *Session) followed(ctx context.Context, p Path, how Disassembler) (all []*follower, left []string, err error) {
 	root, err := s.follower(p.Func, how)
 	if err != nil {
 		return nil, nil, err
 	}
-	all = append(all, root)
-	known := map[Address]bool{root.code.Addr: true}
-	blocks := len(root.code.Blocks)
-	for i := 0; i < len(all); i++ {
-		if all[i].depth == p.Depth {
-			continue
-		}
-		for _, name := range all[i].code.callees() {
-			if err := ctx.Err(); err != nil {
-				return nil, nil, err
-			}
-			f, err := s.follower(name, how)
-			switch {
-			case err != nil:
-				left = append(left, fmt.Sprintf("%s: %v", name, err))
-				continue
-			case known[f.code.Addr]:
-				continue
-			case neverReturns(f.code.Symbol):
+	f := following{session: s, path: p, how: how, all: []*follower{root}, known: map[string]bool{root.code.Symbol: true}, blocks: len(root.code.Blocks)}
+	for _, void := range []bool{false, true} {
+		for i := 0; i < len(f.all); i++ {
+			if f.all[i].depth == p.Depth {
 				continue
 			}
-			known[f.code.Addr] = true
-			if entry := f.code.Lines[0]; entry.Mark == MarkNone {
-				left = append(left, fmt.Sprintf("%s: %s", name, entry.Why))
-				continue
+			for _, name := range f.all[i].code.callees() {
+				if err := ctx.Err(); err != nil {
+					return nil, nil, err
+				}
+				if !f.known[name] && (void || !s.on.returnsNothing(name)) {
+					f.add(name, f.all[i].depth+1)
+				}
 			}
-			if len(all) == maxFollowed || blocks+len(f.code.Blocks) > maxBlocks {
-				left = append(left, name+": enough is followed")
-				continue
-			}
-			blocks += len(f.code.Blocks)
-			f.depth = all[i].depth + 1
-			f.probes[0] = &Probe{Addr: uint64(f.code.Addr), Optional: true}
-			f.back = &Probe{Addr: uint64(f.code.Addr), Return: true, Optional: true}
-			all = append(all, f)
 		}
 	}
-	return all, left, nil
+	return f.all, f.left, nil
+}
+
+// add follows a function, unless something is against it.
+func (f *following) add(name string, depth int) {
+	f.known[name] = true
+	if len(f.all) == maxFollowed || f.blocks >= maxBlocks {
+		f.left = append(f.left, name+": enough is followed")
+		return
+	}
+	next, err := f.session.follower(name, f.how)
+	if err != nil {
+		f.left = append(f.left, fmt.Sprintf("%s: %v", name, err))
+		return
+	}
+	if entry := next.code.Lines[0]; entry.Mark == MarkNone {
+		f.left = append(f.left, fmt.Sprintf("%s: %s", name, entry.Why))
+		return
+	}
+	if f.blocks+len(next.code.Blocks) > maxBlocks {
+		f.left = append(f.left, fmt.Sprintf("%s: its %d blocks would be too many", name, len(next.code.Blocks)))
+		return
+	}
+	f.blocks += len(next.code.Blocks)
+	next.depth = depth
+	next.probes[0] = &Probe{Addr: uint64(next.code.Addr), Optional: true}
+	next.back = &Probe{Addr: uint64(next.code.Addr), Return: true, Optional: true}
+	f.all = append(f.all, next)
+}
+
+// returnsNothing reports whether BTF says so.
+func (k *Kernel) returnsNothing(name string) bool {
+	found, err := k.symbols.Lookup("", name)
+	if err != nil || len(found) != 1 {
+		return false
+	}
+	spec, fn, err := k.function(found[0])
+	if err != nil {
+		return false
+	}
+	proto, err := spec.Proto(fn)
+	return err == nil && proto.Return == 0
 }
 
 // word is the register that each block's probe is to record: what the branch before it

@@ -14,12 +14,12 @@ type PathSummary struct {
 	Func string `json:"func"`
 	// Ways are the commonest, the commonest first; what differs only in how often a
 	// loop ran is one. Left are how many other ways there were, and Rest their calls.
-	Ways []CommonWay `json:"ways"`
-	Left int         `json:"left,omitempty"`
-	Rest uint64      `json:"rest,omitempty"`
+	Ways []*CommonWay `json:"ways"`
+	Left int          `json:"left,omitempty"`
+	Rest uint64       `json:"rest,omitempty"`
 	// Parted is, of a Diff, where the wanted calls and the others went different ways,
 	// what differs most first.
-	Parted []Parting  `json:"parted,omitempty"`
+	Parted []*Parting `json:"parted,omitempty"`
 	Counts PathCounts `json:"counts"`
 }
 
@@ -111,9 +111,9 @@ func (w *Paths) Summary(top int) (*PathSummary, error) {
 	counts, err := w.Counts()
 	out := &PathSummary{Func: w.followed[0].code.Symbol, Counts: counts, Rest: w.ways.rest}
 	for _, common := range w.ways.all {
-		out.Ways = append(out.Ways, *common)
+		out.Ways = append(out.Ways, common)
 	}
-	slices.SortFunc(out.Ways, func(a, b CommonWay) int {
+	slices.SortFunc(out.Ways, func(a, b *CommonWay) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.CompareFunc(a.Loops, b.Loops, func(a, b Loop) int { return slices.Compare(a.Offsets, b.Offsets) }))
 	})
 	if top > 0 && len(out.Ways) > top {
@@ -130,7 +130,7 @@ func (w *Paths) Summary(top int) (*PathSummary, error) {
 }
 
 // parted are the edges of the function that the two kinds of calls took unequally.
-func (w *Paths) parted() (all []Parting) {
+func (w *Paths) parted() (all []*Parting) {
 	f, wanted, others := w.followed[0], &w.wanted, &w.profiles[0]
 	for i, b := range f.code.Blocks {
 		p := Parting{Text: f.tests[i].text, WantedOf: wanted.Runs(i), OthersOf: others.Runs(i)}
@@ -147,17 +147,19 @@ func (w *Paths) parted() (all []Parting) {
 			edge.To = f.code.Lines[f.code.Blocks[e.To].Start].Offset
 			edge.Wanted, edge.Others = wanted.Edges(i, e.To), others.Edges(i, e.To)
 			if edge.Difference() > 0 {
-				all = append(all, edge)
+				all = append(all, &edge)
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Parting) int { return cmp.Compare(b.Difference(), a.Difference()) })
+	slices.SortFunc(all, func(a, b *Parting) int {
+		return cmp.Or(cmp.Compare(b.Difference(), a.Difference()), cmp.Compare(a.From, b.From))
+	})
 	return all
 }
 
 // Difference is by which part of those that came by more of the wanted calls took the
 // edge: from -1 to 1. Where only one kind came by there is none.
-func (p Parting) Difference() float64 {
+func (p *Parting) Difference() float64 {
 	if p.WantedOf == 0 || p.OthersOf == 0 {
 		return 0
 	}

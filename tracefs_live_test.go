@@ -31,6 +31,7 @@ import (
 // What this program does instead of testing, by the environment.
 const (
 	forbidBPF = "KTRAP_TEST_FORBID_BPF" // an errno: run the arguments, with bpf() failing so
+	failOpens = "KTRAP_TEST_FAIL_OPENS" // open files in a folder, which fails
 	hold      = "KTRAP_TEST_HOLD"       // arm a tracefs event without a guard, say so and wait
 )
 
@@ -39,6 +40,13 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(forbidBPF)
 		fmt.Fprintln(os.Stderr, runWithoutBPF(errno, os.Args[1:]))
 		os.Exit(1)
+	}
+	if dir := os.Getenv(failOpens); dir != "" {
+		if err := openInVain(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	if os.Getenv(hold) != "" {
 		fmt.Fprintln(os.Stderr, holdEvent())
@@ -106,7 +114,7 @@ var needBPF = []string{
 	"TestAnExpressionLetsHitsPassAndIsShown", "TestWhatAFullMapHasNoRoomForIsCountedExactly", "TestTheCorpusFindsWhatWasDone",
 	"TestLatencyTimesEveryCall", "TestAReturnWhoseEntryWasNotSeenIsUnpaired", "TestNoReturnIsPairedWithAnotherCallsEntry",
 	"TestWhatACallLeftWhileItsReturnWasDisabledIsForgotten",
-	"TestAFailingOpenShowsTheBranchThatDecidedIt", "TestAWayThroughALargeFunctionShowsTheBranchThatDecidedIt", "TestEveryWayUnderLoadIsAWayOfTheFunction",
+	"TestAFailingOpenShowsTheBranchThatDecidedIt", "TestAWayThroughALargeFunctionShowsTheBranchThatDecidedIt", "TestAnErrorIsFollowedToWhereItBegan", "TestEveryWayUnderLoadIsAWayOfTheFunction",
 	"TestAPostHandlerIsCalledBesidesThePreHandler", "TestWhatAnInstructionLeavesIsWhatTheNextOneFinds", "TestWhatIsShownIsEvaluatedOnBothSides", "TestManyPlacesByOneEventAreToldApart",
 	"TestACoveredFunctionsCountsAddUp",
 }

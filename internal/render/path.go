@@ -213,7 +213,7 @@ func (p Palette) loop(dst []byte, l ktrap.Loop) []byte {
 	return dst
 }
 
-func (p Palette) parting(dst []byte, part ktrap.Parting) []byte {
+func (p Palette) parting(dst []byte, part *ktrap.Parting) []byte {
 	dst = fmt.Appendf(dst, "%s+%#x → +%#x%s: %s of %d, of the others %s of %d", p.place, part.From, part.To, p.reset,
 		share(part.Wanted, part.WantedOf), part.WantedOf, share(part.Others, part.OthersOf), part.OthersOf)
 	dst = fmt.Appendf(dst, "  %s%s", p.name, part.Text)

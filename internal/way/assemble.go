@@ -3,13 +3,16 @@ package way
 import "fmt"
 
 // Assemble makes a call of its steps, the first of which is its entry and the last its
-// return. Of steps that were not kept, those on either side are the outermost call's,
-// as far as that can be known.
+// return. Steps that were not kept are a gap in each call that they are of.
 func Assemble(graphs []Graph, steps []Step) (*Call, error) {
 	a := assembler{graphs: graphs}
-	steps = rejoin(steps)
 	for i, s := range steps {
-		why := a.step(s)
+		why := ""
+		if s.Kind == Gap {
+			why = a.skip(returning(steps[i+1:]))
+		} else {
+			why = a.step(s)
+		}
 		if why == "" && a.whole && i != len(steps)-1 {
 			why = "it goes on behind its end"
 		}
@@ -23,29 +26,23 @@ func Assemble(graphs []Graph, steps []Step) (*Call, error) {
 	return a.root, nil
 }
 
-// rejoin drops what, behind a gap, is of calls that began in it.
-func rejoin(steps []Step) []Step {
-	for gap, s := range steps {
-		if s.Kind != Gap {
-			continue
-		}
-		behind, returns := gap+1, []int{}
-		for i := len(steps) - 1; i > gap; i-- {
-			switch steps[i].Kind {
-			case Leave:
-				returns = append(returns, i)
-			case Enter:
-				if len(returns) > 0 {
-					returns = returns[:len(returns)-1]
-				}
+// returning are the functions, outermost first, whose calls return in some steps and
+// did not begin in them.
+func returning(steps []Step) (functions []int) {
+	inside := 0
+	for i := len(steps) - 1; i >= 0; i-- {
+		switch s := steps[i]; s.Kind {
+		case Leave:
+			functions = append(functions, s.Func)
+			inside++
+		case Enter:
+			if inside--; inside < 0 {
+				return nil
 			}
+			functions = functions[:inside]
 		}
-		if len(returns) > 1 {
-			behind = returns[1] + 1
-		}
-		return append(steps[:gap+1:gap+1], steps[behind:]...)
 	}
-	return steps
+	return functions
 }
 
 // An assembler holds the calls that have begun, innermost last.
@@ -59,8 +56,6 @@ type assembler struct {
 // step takes one; it tells why it can't.
 func (a *assembler) step(s Step) string {
 	switch {
-	case s.Kind == Gap:
-		return a.skip()
 	case s.Func < 0 || s.Func >= len(a.graphs):
 		return "of no function that is followed"
 	case s.Block < 0 || s.Block >= len(a.graphs[s.Func].Blocks):
@@ -107,17 +102,27 @@ func (a *assembler) leave(s Step) string {
 	return ""
 }
 
-// skip is a gap: the calls within the outermost end in it.
-func (a *assembler) skip() string {
-	if a.root == nil {
-		return "a gap before the entry"
+// skip is a gap: the outermost call goes on behind it, those within it end in it, and
+// others are there that began in it.
+func (a *assembler) skip(behind []int) string {
+	if a.root == nil || len(behind) == 0 || behind[0] != a.root.Func {
+		return "a gap that is in no call"
 	}
+	at := a.root.Visits[len(a.root.Visits)-1].At
 	for _, c := range a.open {
 		c.Cut = true
 	}
 	a.open = a.open[:1]
-	last := a.root.Visits[len(a.root.Visits)-1]
-	a.root.Visits = append(a.root.Visits, Visit{Block: Nowhere, At: last.At, Gap: true})
+	a.root.Visits = append(a.root.Visits, Visit{Block: Nowhere, At: at, Gap: true})
+	for _, fn := range behind[1:] {
+		if fn < 0 || fn >= len(a.graphs) {
+			return "of no function that is followed"
+		}
+		c := &Call{Func: fn, Began: at, Cut: true, Visits: []Visit{{Block: Nowhere, At: at, Gap: true}}}
+		top := a.open[len(a.open)-1]
+		top.Visits[len(top.Visits)-1].Inner = []*Call{c}
+		a.open = append(a.open, c)
+	}
 	return ""
 }
 

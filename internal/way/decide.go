@@ -52,7 +52,7 @@ func (p *Profile) Apart(c *Call, i int) bool {
 		return false
 	}
 	from, to := c.Visits[i].Block, c.Visits[i+1].Block
-	return p.runs[from] > 0 && p.edges[[2]int{from, to}] == 0
+	return from >= 0 && to >= 0 && p.runs[from] > 0 && p.edges[[2]int{from, to}] == 0
 }
 
 // ErrorNumber is the error that a function returned, below zero, as a number or as a
@@ -95,7 +95,8 @@ func (g *Graph) Decide(c *Call, others *Profile) (d Decision, ok bool) {
 
 // known reports whether others are known to have gone both ways there.
 func known(c *Call, i int, others *Profile) bool {
-	return others != nil && others.runs[c.Visits[i].Block] > 0 && !others.Apart(c, i)
+	b := c.Visits[i].Block
+	return others != nil && b >= 0 && others.runs[b] > 0 && c.Visits[i+1].Block >= 0 && !others.Apart(c, i)
 }
 
 // returned is the last branch on what a call returned that failed with e.
@@ -107,7 +108,7 @@ func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool
 		}
 		var inner *Call
 		for _, in := range v.Inner {
-			if ErrorNumber(in.Result) == e && !in.Cut {
+			if ErrorNumber(in.Result) == e {
 				inner = in
 			}
 		}
@@ -117,7 +118,7 @@ func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool
 			continue
 		}
 		at := g.branch(c, i)
-		if at < 0 || known(c, at, others) {
+		if at < 0 || c.Visits[at+1].Gap || known(c, at, others) {
 			continue
 		}
 		return Decision{Visit: at, Next: at + 1, Returned: at == i && b.Tests, Inner: inner}, true
@@ -157,12 +158,12 @@ func (g *Graph) made(c *Call, e int64, others *Profile) (d Decision, ok bool) {
 			}
 			continue
 		}
-		if g.Blocks[b].Branch && j < len(c.Visits)-1 {
+		if g.Blocks[b].Branch && j < len(c.Visits)-1 && !c.Visits[j+1].Gap {
 			return Decision{Visit: j, Next: j + 1}, true
 		}
 		for i := j - 1; i >= 0; i-- {
 			from := c.Visits[i].Block
-			if from >= 0 && g.Blocks[from].Branch && g.avoids(from, b) && !known(c, i, others) {
+			if from >= 0 && g.Blocks[from].Branch && !c.Visits[i+1].Gap && g.avoids(from, b) && !known(c, i, others) {
 				return Decision{Visit: i, Next: i + 1}, true
 			}
 		}

@@ -13,7 +13,7 @@ type bridge struct {
 func (g *Graph) extend(c *Call, next Visit) string {
 	last := c.Visits[len(c.Visits)-1]
 	if last.Gap {
-		c.Visits = append(c.Visits, next)
+		g.resume(c, next)
 		return ""
 	}
 	b := g.between(last.Block, next.Block)
@@ -29,6 +29,38 @@ func (g *Graph) extend(c *Call, next Visit) string {
 	}
 	c.Visits = append(c.Visits, next)
 	return ""
+}
+
+// resume goes on behind a gap. Where one block only leads to the next, it ran, and what
+// the call within it was that returned last.
+func (g *Graph) resume(c *Call, next Visit) {
+	gap := &c.Visits[len(c.Visits)-1]
+	from := Nowhere
+	for b := range g.Blocks {
+		if !contains(g.Blocks[b].Succ, next.Block) {
+			continue
+		}
+		if from != Nowhere {
+			from = Nowhere
+			break
+		}
+		from = b
+	}
+	if from != Nowhere && next.Block != 0 && !g.Blocks[next.Block].Stray {
+		before := Visit{Block: from, At: gap.At, Inner: gap.Inner, Unseen: true}
+		gap.Inner = nil
+		c.Visits = append(c.Visits, before)
+	}
+	c.Visits = append(c.Visits, next)
+}
+
+func contains(blocks []int, block int) bool {
+	for _, b := range blocks {
+		if b == block {
+			return true
+		}
+	}
+	return false
 }
 
 // between finds the ways from one block to another over blocks that are not seen.

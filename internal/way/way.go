@@ -23,8 +23,8 @@ type Graph struct {
 // Block is a run of instructions that is left at its end only.
 type Block struct {
 	Succ     []int // where it leads within the function
-	Indirect bool  // it may lead to any block that is Stray
-	Stray    bool  // an indirect jump may lead here
+	Indirect bool  // it may lead to any block that is Stray, by a way that is not known
+	Stray    bool  // ways that are not known may lead here
 	Ends     bool  // it may be the last of a call
 	Seen     bool  // a probe tells of it
 	Branch   bool  // it ends in a branch of two ways
@@ -75,7 +75,7 @@ type Visit struct {
 	Took   uint64 // ns until the next block, with the calls between
 	Word   uint64
 	Inner  []*Call
-	Unseen bool // no probe tells of it; no other way leads from the one before to the next
+	Unseen bool // it was not seen: no other way leads to the next
 	Unsure bool // how it was come by is not known: several ways lead here from the one before
 	Gap    bool // steps before it were not kept
 }

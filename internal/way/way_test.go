@@ -180,6 +180,50 @@ func TestWhatWasNotKeptIsAGap(t *testing.T) {
 	if in := c.Visits[1].Inner; len(in) != 1 || !in[0].Cut {
 		t.Errorf("the call that the gap began in: %v", in)
 	}
+	if in := c.Visits[2].Inner; len(in) != 1 || !cmp.Equal(in[0].Blocks(), []int{Nowhere, 0, 1}) {
+		t.Errorf("the call that the gap ended in: %v", in)
+	}
+}
+
+// Of any walk with any gap the first and the last blocks are those that ran, and what
+// decided it is a branch that ran.
+func TestAnyGapLeavesWhatRanBeforeAndBehindIt(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	made, decided := 0, 0
+	for range 20_000 {
+		graphs := random(r)
+		var clock uint64
+		var steps []Step
+		whole, ok := walk(r, graphs, 0, 3, &clock, &steps)
+		if !ok || len(steps) < 6 {
+			continue
+		}
+		from := 1 + r.IntN(len(steps)-3)
+		to := from + 1 + r.IntN(len(steps)-from-1)
+		steps[len(steps)-1].Word = uint64(1<<64 - 2)
+		c, err := Assemble(graphs, append(append(append([]Step(nil), steps[:from]...), Step{Kind: Gap}), steps[to:]...))
+		if err != nil {
+			t.Fatalf("%v\nran %v\nsteps %v, from %d to %d not kept", err, whole.Blocks(), steps, from, to)
+		}
+		made++
+		last := c.Visits[len(c.Visits)-1]
+		if ran := whole.Blocks(); !last.Gap && graphs[0].Blocks[ran[len(ran)-1]].Seen && last.Block != ran[len(ran)-1] {
+			t.Fatalf("ran %v, got %v", ran, c.Blocks())
+		}
+		var others Profile
+		others.Add(c)
+		for _, p := range []*Profile{nil, &others} {
+			if d, ok := graphs[0].Decide(c, p); ok {
+				decided++
+				if d.Next != d.Visit+1 || c.Visits[d.Visit].Block < 0 || c.Visits[d.Next].Gap {
+					t.Fatalf("%v: decided at %+v", c.Blocks(), d)
+				}
+			}
+		}
+	}
+	if made < 3000 || decided < 1000 {
+		t.Errorf("%d made, %d decided", made, decided)
+	}
 }
 
 func TestABlockThatNoProbeSeesIsOnTheWayOnlyIfNoOtherLeadsOn(t *testing.T) {
