@@ -4,7 +4,7 @@ KERNELS = 5.10 6.1 6.12 7.3
 QEMU = qemu-system-x86_64=qemu-system-x86
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: try test test-deep build lint kernels bench-start bench-events bench-hit bench-image bench-compile
+.PHONY: try test test-deep build lint kernels bench-start bench-events bench-hit bench-build bench-image bench-compile
 
 # A real kernel in a throwaway machine, at work, with a probe in it.
 try: build
@@ -59,6 +59,11 @@ bench-hit: build
 	@CGO_ENABLED=0 go build -o bin/bench ./internal/bench
 	@bin/bench -k $(K) -runs 1 hit
 	@bin/bench twins
+
+# What it takes to compile a hundred lines, whole processes.
+bench-build: build
+	@scripts/setup.sh $(QEMU)
+	@CGO_ENABLED=0 go run ./internal/bench build
 
 bench-image: build
 	@scripts/setup.sh objdump=binutils

@@ -14,7 +14,7 @@
 // that milliseconds there are counts and repeat on any host; "events" needs two
 // processors and takes the host's time. "image" needs no machine: it takes the
 // host's time for whole processes; nor does "compile", which counts instructions;
-// "twins" runs what that compiles, in machines as those of "hit".
+// "twins" runs what that compiles, in machines as those of "hit"; "build" does both.
 // Each ends with exit code 1 if ktrap misses its target.
 package main
 
@@ -66,6 +66,7 @@ var benchmarks = map[string]benchmark{
 	"image":   {host: onImage},
 	"compile": {host: onCompile},
 	"twins":   {host: onTwins, measure: measureTwins},
+	"build":   {host: onBuild, measure: measureBuilds},
 }
 
 func main() {
@@ -82,7 +83,7 @@ func main() {
 	bench, ok := benchmarks[o.name]
 	unpacks := *inside && o.name == "decompress"
 	if !ok && !unpacks || o.runs < 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|image|compile|twins")
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|image|compile|twins|build")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
