@@ -29,7 +29,6 @@ var thirdParty = map[string][]string{
 	"github.com/cilium/ebpf/asm":         nil, // anywhere
 	"github.com/cilium/ebpf/btf":         nil,
 	"github.com/cilium/ebpf":             {"ktrap", "ktrap/internal/bench", "ktrap/internal/attach", "ktrap/internal/stream", "ktrap/internal/kernel"},
-	"github.com/cilium/ebpf/link":        {"ktrap/internal/kernel"},
 	"golang.org/x/arch/arm64/arm64asm":   {"ktrap/internal/disasm"},
 	"golang.org/x/arch/x86/x86asm":       {"ktrap/internal/disasm"},
 	"github.com/spf13/cobra":             {"ktrap/internal/cli"},
@@ -39,7 +38,6 @@ var thirdParty = map[string][]string{
 	"github.com/google/go-cmp/cmp":       nil,
 	"github.com/hashicorp/yamux":         {"ktrap/lab"},
 	"github.com/mikelolasagasti/xz":      {"ktrap/lab", "ktrap/internal/vmlinux"},
-	"github.com/klauspost/compress/gzip": {"ktrap/internal/vmlinux"},
 	"github.com/klauspost/compress/zstd": {"ktrap/internal/vmlinux"},
 	"github.com/pierrec/lz4/v4":          {"ktrap/internal/vmlinux"},
 	"github.com/ulikunitz/xz/lzma":       {"ktrap/internal/vmlinux"},

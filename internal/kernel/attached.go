@@ -1,14 +1,10 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
 
 	"ktrap/internal/place"
 	"ktrap/internal/probelist"
@@ -50,87 +46,14 @@ type lister struct {
 }
 
 func (l *lister) addLinks() error {
-	links := new(link.Iterator)
-	defer links.Close()
-	for links.Next() {
-		info, err := links.Link.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if a, ok := fromLink(info); ok {
-			a.Program.Link, a.Program.Owners = uint32(info.ID), l.owners[uint32(info.ID)]
-			a.Program.ID, a.Program.Name = uint32(info.Program), l.name(uint32(info.Program))
+	return links(func(fd int, info *linkInfo) error {
+		if a, ok := attachedBy(fd, info); ok {
+			a.Program.Link, a.Program.Owners = info.ID, l.owners[info.ID]
+			a.Program.ID, a.Program.Name = info.Program, l.name(info.Program)
 			l.attached = append(l.attached, a)
 		}
-	}
-	return links.Err()
-}
-
-// fromLink takes links to the kernel's code only.
-func fromLink(info *link.Info) (Attached, bool) {
-	if t := info.Tracing(); t != nil {
-		return fromTracing(t)
-	}
-	if m := info.KprobeMulti(); m != nil {
-		return fromMulti(m), true
-	}
-	if p := info.PerfEvent(); p != nil && p.Kprobe() != nil {
-		return fromKprobe(p.Kprobe(), p.Type == link.PerfEventKretprobe), true
-	}
-	return Attached{}, false
-}
-
-func fromTracing(t *link.TracingInfo) (Attached, bool) {
-	kind, ok := map[ebpf.AttachType]string{
-		ebpf.AttachTraceFEntry:  "fentry",
-		ebpf.AttachTraceFExit:   "fexit",
-		ebpf.AttachModifyReturn: "modify_return",
-	}[ebpf.AttachType(t.AttachType)]
-	a := Attached{Target: target(t)}
-	a.Kind, a.Program = kind, &probelist.Program{}
-	return a, ok
-}
-
-// target leaves programs that trace another program without a target.
-func target(t *link.TracingInfo) Target {
-	object, err := btf.NewHandleFromID(btf.ID(t.TargetObjectId))
-	if err != nil {
-		return Target{}
-	}
-	defer object.Close()
-	info, err := object.Info()
-	switch {
-	case err != nil || !info.IsKernel:
-		return Target{}
-	case info.IsVmlinux():
-		return Target{Type: uint32(t.TargetBtfId)}
-	}
-	return Target{info.Name, uint32(t.TargetBtfId)}
-}
-
-// multiReturn is the flag of a link to the returns of many functions.
-const multiReturn = 1
-
-func fromMulti(m *link.KprobeMultiInfo) Attached {
-	var a Attached
-	a.Kind, a.Program = probelist.KprobeMulti, &probelist.Program{Missed: m.Missed}
-	if m.Flags&multiReturn != 0 {
-		a.Kind = probelist.KretprobeMulti
-	}
-	addresses, _ := m.Addresses()
-	for _, one := range addresses {
-		a.Addrs = append(a.Addrs, one.Address)
-	}
-	return a
-}
-
-func fromKprobe(k *link.KprobeInfo, isReturn bool) Attached {
-	a := kprobeAt(k.Function, uint64(k.Offset), k.Address, isReturn)
-	a.Program = &probelist.Program{Missed: k.Missed}
-	return a
+		return nil
+	})
 }
 
 func kprobeAt(symbol string, offset, addr uint64, isReturn bool) Attached {

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
+	"compress/gzip"
 )
 
 // Banner returns the line that the kernel greets with: "Linux version 6.12…".

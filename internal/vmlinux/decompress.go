@@ -8,7 +8,7 @@ import (
 	"io"
 	"math"
 
-	"github.com/klauspost/compress/gzip"
+	"compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 	"github.com/ulikunitz/xz/lzma"
