@@ -116,6 +116,7 @@ var needBPF = []string{
 	"TestWhatACallLeftWhileItsReturnWasDisabledIsForgotten",
 	"TestAFailingOpenShowsTheBranchThatDecidedIt", "TestAWayThroughALargeFunctionShowsTheBranchThatDecidedIt", "TestAnErrorIsFollowedToWhereItBegan", "TestEveryWayUnderLoadIsAWayOfTheFunction",
 	"TestAPostHandlerIsCalledBesidesThePreHandler", "TestWhatAnInstructionLeavesIsWhatTheNextOneFinds", "TestWhatIsShownIsEvaluatedOnBothSides", "TestManyPlacesByOneEventAreToldApart",
+	"TestWhatEntersABlockLeavesItUnderLoad", "TestCoverageOnceAgreesWithCounts",
 	"TestACoveredFunctionsCountsAddUp",
 }
 
