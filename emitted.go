@@ -56,7 +56,7 @@ func (s *Session) named(v Value, f object.Field) Value {
 	switch f.Kind {
 	case object.Place:
 		if r := s.registration(uint32(v.Bits)); r != nil {
-			v.Kind, v.Text = value.Enum, r.name
+			v.Kind, v.Text = value.Enum, r.forWhom().name
 		}
 	case object.Stack:
 		for i := range v.Fields {

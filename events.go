@@ -124,7 +124,7 @@ func (s *Session) yield(yield func(*Event, error) bool) bool {
 		ev := s.due[0]
 		s.due = s.due[1:]
 		r := ev.Registration
-		if ev.Kind == Post || r.posted == nil {
+		if ev.Kind == Post || r.posted == nil || r.typed == nil {
 			r.delivered.Add(1)
 		}
 		if handler := ev.handler(); handler != nil && handler.call != nil {
@@ -152,6 +152,7 @@ func (r *Registration) handler() *Handler { return r.probe.handler() }
 func (s *Session) event(r *Registration, h capture.Header, record []byte) *Event {
 	lost := h.Full - r.full[h.CPU]
 	r.full[h.CPU] = h.Full
+	r = r.forWhom()
 	ev := &Event{
 		Time: s.clock.at(h.Time),
 		CPU:  int(h.CPU), PID: int(h.PID), TID: int(h.TID),
@@ -165,6 +166,9 @@ func (s *Session) event(r *Registration, h capture.Header, record []byte) *Event
 	}
 	if r.probe.Return {
 		ev.Kind = Return
+	}
+	if r.typed == nil && r.posted != nil {
+		ev.Kind = Post
 	}
 	if sent, ok := ev.sent(); ok && sent.Fault {
 		ev.Kind = Fault

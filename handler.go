@@ -130,9 +130,12 @@ func (s *Session) compile(p *Probe) (*Probe, error) {
 		return nil, err
 	}
 	q := *p
-	if q.Return {
+	switch h {
+	case q.Ret:
 		q.Ret = c
-	} else {
+	case q.Post:
+		q.Post = c
+	default:
 		q.Pre = c
 	}
 	return &q, nil
@@ -158,8 +161,11 @@ func (p *Probe) enters() string {
 // function finds the handler that a probe calls.
 func (x *Script) function(name string, p *Probe) (*Handler, error) {
 	kind := "pre"
-	if p.Return {
+	switch {
+	case p.Return:
 		kind = "ret"
+	case p.Post != nil:
+		kind = "post"
 	}
 	var found *compile.Handler
 	for _, h := range x.unit.Handlers {

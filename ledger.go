@@ -52,7 +52,7 @@ func (r *Registration) Ledger() (Ledger, error) {
 	defer r.session.mu.Unlock()
 	delivered := r.delivered.Load() // first, since it grows after the hits do
 	if !r.final {
-		if err := r.settle(); err != nil {
+		if err := r.settleAll(); err != nil {
 			return Ledger{}, err
 		}
 	}
@@ -78,6 +78,9 @@ func (r *Registration) ledger(delivered uint64) Ledger {
 		l.Handled, l.Unpaired, l.Cut = seen-t.Filtered-t.Unpaired, t.Unpaired, 0
 	case r.probe.Quiet:
 		l.Handled, l.Cut = l.Cut, 0
+	}
+	if len(r.followers()) > 0 {
+		l = r.stepped(l)
 	}
 	if r.probe.Once && seen > t.Filtered {
 		m = attach.Misses{Known: true} // of others than the one hit

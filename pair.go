@@ -35,7 +35,7 @@ type Memory struct {
 // its own.
 func (s *Session) follow(ev *Event) (events []*Event) {
 	r := ev.Registration
-	if r.posted == nil && !r.hidden {
+	if r.typed == nil || r.posted == nil && !r.hidden {
 		return append(events, ev)
 	}
 	s.pairing.Lock()

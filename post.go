@@ -35,6 +35,12 @@ func (s *Session) post(r *Registration) error {
 		return fmt.Errorf("%s: there is no post-handler here: %w", r.Place(), err)
 	}
 	r.posted = &posted{inst: of.marks[r.Addr].Inst, outcome: o}
+	if r.handler() == r.probe.Post {
+		if err := r.posted.compilable(); err != nil {
+			return fmt.Errorf("%s: %w", r.Place(), err)
+		}
+		return nil
+	}
 	if m, ok := o.Memory(); ok && r.probe.Memory && !m.PerCPU {
 		if m.Base == outcome.IP { // which a probe does not see as it is
 			m.Base, m.Disp = outcome.None, m.Disp+o.Behind
@@ -108,7 +114,7 @@ func (p *prepared) watch(s *Session) error {
 	}
 	points := make([]plan.Point, len(p.watching), len(p.watching)+len(p.points))
 	for i := range points {
-		points[i] = plan.Point{Regs: true}
+		points[i] = plan.Point{Regs: true, Alone: p.watching[i].typed == nil}
 	}
 	p.regs, p.points = append(p.watching, asked...), append(points, p.points...)
 	return nil
@@ -116,6 +122,11 @@ func (p *prepared) watch(s *Session) error {
 
 // watcher is a registration whose hits at addr show what r's instruction left.
 func (p *prepared) watcher(s *Session, asked []*Registration, r *Registration, addr uint64) (*Registration, error) {
+	if r.typed == nil {
+		by := r.follower(addr)
+		p.watching = append(p.watching, by)
+		return by, nil
+	}
 	var operands []capture.Operand
 	if r.posted.changes() {
 		operands = r.posted.operands(s.numbers)

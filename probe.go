@@ -23,7 +23,8 @@ type Probe struct {
 	Return bool   `json:"return,omitempty"` // the function's return instead of its entry
 
 	Pre *Handler `json:"pre,omitempty"` // before the instruction
-	// Post is called after the instruction: see Event.Was and Event.Regs.
+	// Post is called after the instruction: see Event.Was and Event.Regs. One that
+	// runs in the kernel, made by Source or File, has a probe without Pre.
 	Post *Handler `json:"post,omitempty"`
 	Ret  *Handler `json:"ret,omitempty"` // when the function has returned; needs Return
 
@@ -90,13 +91,16 @@ func (p *Probe) check() error {
 			return fmt.Errorf("%s: %w", p.Place(), err)
 		}
 	}
-	return nil
+	return p.together()
 }
 
 // handler is the one that the probe's hits call.
 func (p *Probe) handler() *Handler {
-	if p.Return {
+	switch {
+	case p.Return:
 		return p.Ret
+	case p.Post != nil && p.Post.call == nil:
+		return p.Post
 	}
 	return p.Pre
 }

@@ -69,6 +69,7 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 
 func (p *prepared) replan(s *Session) (err error) {
 	p.steps, err = plan.Make(s.kernel, p.points, s.options())
+	p.postsFirst()
 	return err
 }
 

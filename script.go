@@ -113,8 +113,8 @@ func (x *Script) place(unit *compile.Unit, which func(*compile.Handler) bool) (a
 			like.Pre = x.handler(unit, h)
 		case "ret":
 			like.Ret = x.handler(unit, h)
-		default:
-			return nil, fmt.Errorf("%s: the handler %s: %s handlers can be compiled and can't be attached yet", x.file.Name, h.Name, h.Kind)
+		case "post":
+			like.Post = x.handler(unit, h)
 		}
 		probes, err := x.session.Probes(where(h), like)
 		if err != nil {
@@ -269,8 +269,8 @@ func (c *compiled) point(r *Registration) plan.Point {
 	h := c.handler
 	p := plan.Point{
 		Entry: r.entry, Return: r.probe.Return, FuncID: uint32(h.Func),
-		Direct: h.Needs.Direct || !h.Needs.Args, Regs: h.Needs.Regs, Stack: h.Needs.Stack,
-		Paired: h.Needs.Paired,
+		Direct: h.Needs.Direct || !h.Needs.Args, Regs: h.Needs.Regs || h.Kind == "post", Stack: h.Needs.Stack,
+		Paired: h.Needs.Paired, Alone: h.Kind == "post",
 	}
 	switch {
 	case r.sym.Module != "":
@@ -281,12 +281,13 @@ func (c *compiled) point(r *Registration) plan.Point {
 	return p
 }
 
-// attached is the handler for attach, to be called at each hit or once.
-func (c *compiled) attached(once bool) *attach.Script {
+// attached is the handler for attach: to be called at each hit or once, and told of
+// an instruction or not.
+func (c *compiled) attached(once bool, site *compile.Site) *attach.Script {
 	return &attach.Script{Maps: c.script.maps, Once: once, Emit: func(t capture.Target) (object.Program, error) {
 		t.Point.Once = once
 		target := compile.Target{
-			Arch: t.Arch, Context: t.Context, Base: t.Base, Copy: t.Copy, Point: t.Point,
+			Arch: t.Arch, Context: t.Context, Base: t.Base, Copy: t.Copy, Point: t.Point, Site: site,
 		}
 		if spec, err := c.script.session.on.spec(""); err == nil {
 			target.Cast, target.TaskBTF = kernelReads(spec)
@@ -307,12 +308,16 @@ type scripts map[serving]*attach.Script
 type serving struct {
 	handler *compiled
 	once    bool
+	step    *Registration // whose program is told of an instruction
 }
 
 func (s scripts) of(r *Registration) *attach.Script {
-	of := serving{r.handler().script, r.probe.Once}
+	of, site := serving{handler: r.handler().script, once: r.probe.Once}, r.site()
+	if site != nil {
+		of.step = r
+	}
 	if s[of] == nil {
-		s[of] = of.handler.attached(of.once)
+		s[of] = of.handler.attached(of.once, site)
 	}
 	return s[of]
 }

@@ -118,6 +118,7 @@ var needBPF = []string{
 	"TestAPostHandlerIsCalledBesidesThePreHandler", "TestWhatAnInstructionLeavesIsWhatTheNextOneFinds", "TestWhatIsShownIsEvaluatedOnBothSides", "TestManyPlacesByOneEventAreToldApart",
 	"TestWhatEntersABlockLeavesItUnderLoad", "TestCoverageOnceAgreesWithCounts",
 	"TestACoveredFunctionsCountsAddUp",
+	"TestAPostHandlerInTheKernelIsToldWhatOneInTheProgramIs", "TestAPostHandlersPlaceIsItsInstructions", "TestAPostHandlerThatNobodyCanCallIsRefusedBeforehand",
 }
 
 // elsewhere are tests that prove no more here.

@@ -76,6 +76,7 @@ func TestTheTemplatesFilePrintsWhatTheModuleDoes(t *testing.T) {
 	ip := `unix_stream_connect\+0x[1-9]/0x[0-9a-f]+`
 	expect(t, printed(t, ktrap.HandlerFile{}, func(*ktrap.Script) { connect() }),
 		`pre pre_handler: `+at+` regs->ip = `+ip+`, flags = 0x\w+`,
+		`post post_handler: `+at+` regs->ip = `+ip+`, flags = 0x\w+`,
 		`return ret_handler: `+at+`%return returned -2`,
 	)
 	for bad, nr := range map[string]string{"8": "14", "18446744071562067968": "14", "12297829382473034411": "13"} {
@@ -84,6 +85,7 @@ func TestTheTemplatesFilePrintsWhatTheModuleDoes(t *testing.T) {
 			`pre pre_handler: `+at+` regs->ip = `+ip+`, flags = 0x\w+`,
 			`fault fault_handler: `+at+` regs->ip = `+ip+`, trap #`+nr+` at 0x\w+`,
 			`pre pre_handler: 0x\w+ holds 0x0`,
+			`post post_handler: `+at+` .*`,
 			`return ret_handler: `+at+`%return returned -2`,
 		)
 	}
@@ -98,8 +100,10 @@ func TestTheTemplatesSymbolIsAParameter(t *testing.T) {
 		connect()
 	}),
 		`pre pre_handler: cpu \d+ kp __x64_sys_umask regs->ip = __x64_sys_umask\+0x\w+/0x\w+, flags = 0x\w+`,
+		`post post_handler: cpu \d+ kp __x64_sys_umask .*`,
 		`return ret_handler: cpu \d+ kp __x64_sys_umask%return returned \d+`,
 		`pre pre_handler: `+at+` .*`,
+		`post post_handler: `+at+` .*`,
 		`return ret_handler: `+at+`%return returned -2`,
 	)
 }

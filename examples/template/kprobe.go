@@ -30,6 +30,14 @@ func handlerPre(r *regs) {
 	}
 }
 
+// handlerPost is called after the probed instruction is executed, with the registers
+// as it left them.
+//
+//ktrap:post
+func handlerPost(r, was *regs) {
+	printf("post_handler: cpu %d kp %s regs->ip = %pB, flags = %#x", cpu(), place(), r.ip, r.flags)
+}
+
 // handlerRet is called when the function has returned.
 //
 //ktrap:ret

@@ -14,6 +14,7 @@ package compile
 
 import (
 	"go/token"
+	"slices"
 
 	"ktrap/internal/arch"
 	"ktrap/internal/btf"
@@ -40,6 +41,19 @@ type Line = ir.Line
 
 // Target is what a handler is emitted for.
 type Target = lower.Target
+
+// Site is a probed instruction that a post handler is told of.
+type Site = lower.Site
+
+// Program is one of the two that such a handler may need.
+type Program = lower.Program
+
+// The programs.
+const (
+	Computing = lower.Computing
+	Keeping   = lower.Keeping
+	Taking    = lower.Taking
+)
 
 // Unit is a checked file.
 type Unit struct {
@@ -102,6 +116,9 @@ func Check(src Source, env Env) (*Unit, diag.List) {
 	}
 	for i, h := range f.Handlers {
 		u.Handlers[i].Calls = shared.Calls(h)
+		if h.Kind == front.Post {
+			u.Handlers[i].Calls = build.Steps
+		}
 	}
 	u.agree(f.Handlers)
 	return u, nil
@@ -202,6 +219,9 @@ func (h *Handler) EmitWatched(t Target, watch func(pass string, lines []Line)) (
 	}
 	if spec := h.unit.file.Env.BTF; spec != nil && spec.Base() != nil {
 		t.Module = spec.First()
+	}
+	if t.Site != nil {
+		t.Steps = int32(slices.IndexFunc(h.unit.Maps, func(m object.Map) bool { return m.Name == build.Steps }))
 	}
 	s := &state{f: h.ir.Clone(), target: t, args: h.args, watch: watch}
 	s.tell("checked")

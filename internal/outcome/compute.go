@@ -59,12 +59,14 @@ func (c *code) operand() Reg {
 }
 
 // holds reports whether the condition of a jump is fulfilled.
-func (c *code) holds(flags uint64) bool {
-	kind := c.op[0]
-	if kind == 0x0f {
-		kind = c.op[1]
+func (c *code) holds(flags uint64) bool { return Condition(c.condition(), flags) }
+
+// condition is the number of the condition of a jump.
+func (c *code) condition() byte {
+	if c.op[0] == 0x0f {
+		return c.op[1] & 15
 	}
-	return Condition(kind&15, flags)
+	return c.op[0] & 15
 }
 
 // Condition reports whether the condition of a number, as in jcc, setcc and

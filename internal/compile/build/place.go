@@ -30,6 +30,7 @@ type place struct {
 	shift int  // of a bitfield: bits from off
 	bits  int  // of a bitfield: its width, else 0
 	fixed bool // may not be assigned: a range variable's array
+	was   bool // of a *regs: it is the one from before the instruction
 }
 
 // place finds where a variable, field, element or pointed-to value is.
@@ -119,7 +120,7 @@ func (b *builder) selected(x ast.Expr) (place, bool) {
 func (b *builder) pointedTo(x ast.Expr) (place, bool) {
 	to := b.typeOf(x).Underlying().(*types.Pointer).Elem()
 	if b.isWord(to, "regs") || b.isWord(to, "trap") {
-		return place{space: inOwn, typ: to}, true
+		return place{space: inOwn, typ: to, was: b.isWas(x)}, true
 	}
 	s := inKernel
 	if b.isUser(x) {

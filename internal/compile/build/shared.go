@@ -47,6 +47,7 @@ func Share(f *front.File) *Shared {
 	for i := range s.Maps {
 		s.overflow(i)
 	}
+	s.steps()
 	if s.zeros > 0 {
 		s.zerosAt = s.hidden(s.zeros)
 	}

@@ -3,6 +3,7 @@ package build
 import (
 	"go/ast"
 	"go/types"
+	"slices"
 
 	"github.com/cilium/ebpf/asm"
 
@@ -223,12 +224,23 @@ func (b *builder) context() ir.Operand {
 	return ir.R(dst)
 }
 
+// isWas reports whether x is the *regs from before the instruction.
+func (b *builder) isWas(x ast.Expr) bool {
+	id, ok := ast.Unparen(x).(*ast.Ident)
+	return ok && slices.ContainsFunc(b.handler.Params, func(p front.Param) bool {
+		return p.Index == front.Before && p.Obj == b.Info.Uses[id]
+	})
+}
+
 // savedReg is a field of a *regs.
 func (b *builder) savedReg(p place, v *types.Var) place {
-	dst := b.reg()
+	dst, when := b.reg(), int32(0)
+	if p.was {
+		when = ir.Before
+	}
 	for _, r := range b.Env.Arch.Regs {
 		if r.Name == v.Name() {
-			b.add(ir.Ins{Op: ir.Saved, Dst: dst, Off: int32(r.Offset)})
+			b.add(ir.Ins{Op: ir.Saved, Dst: dst, Off: int32(r.Offset), From: when})
 		}
 	}
 	return place{space: inReg, typ: v.Type(), reg: dst, fixed: true}

@@ -56,6 +56,7 @@ const (
 	Registers = -2 // a *regs
 	Entry     = -3 // of a ret handler: what the one at the entry returned
 	Trap      = -4 // of a fault handler: a *trap
+	Before    = -5 // of a post handler: the *regs from before the instruction
 )
 
 // directive begins a comment that is for us.
@@ -222,7 +223,7 @@ func (f *File) param(h *Handler, obj *types.Var, id *ast.Ident, proto btf.Proto)
 	case h.Kind == Return:
 		f.returned(h, obj, id, proto)
 	case h.Kind == Post:
-		f.Fail(id, diag.Context, "a post handler is given registers only", "func post(r *regs)")
+		f.Fail(id, diag.Context, "a post handler is given registers only", "func post(r, was *regs)")
 	case h.Kind == Fault:
 		f.Fail(id, diag.Context, "a fault handler is given registers and the trap", "func fault(r *regs, t *trap)")
 	case h.Func == 0:
@@ -243,11 +244,14 @@ func (f *File) pointsTo(obj *types.Var, word string) bool {
 }
 
 func (f *File) registers(h *Handler, obj *types.Var, id *ast.Ident) {
-	if h.has(Registers) {
+	switch {
+	case !h.has(Registers):
+		h.Params = append(h.Params, Param{obj, Registers})
+	case h.Kind == Post && !h.has(Before):
+		h.Params = append(h.Params, Param{obj, Before})
+	default:
 		f.Fail(id, diag.Context, "a "+string(h.Kind)+" handler has the registers of one time", "")
-		return
 	}
-	h.Params = append(h.Params, Param{obj, Registers})
 }
 
 func (f *File) trapped(h *Handler, obj *types.Var, id *ast.Ident) {

@@ -109,7 +109,7 @@ const (
 	Vars    // Dst = address of the file's variables, plus Off
 	Arg     // Dst = word Off of the context's arguments
 	Ret     // Dst = the returned word
-	Saved   // Dst = the saved register at Off in struct pt_regs
+	Saved   // Dst = the saved register at Off in struct pt_regs; if From is Before, as it was before the instruction
 	Ctx     // Dst = what the program was called with
 	Point   // Dst = the number of the point that was hit
 	Tally   // the point's counter at Off += 1
@@ -122,6 +122,9 @@ const (
 	Call    // Dst = helper Fn(Args)
 	Kfunc   // Dst = kernel function Fn(Args)
 )
+
+// Before as a Saved's From: of a post handler.
+const Before = 1
 
 // Ins is one instruction.
 type Ins struct {

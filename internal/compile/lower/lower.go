@@ -31,6 +31,8 @@ type Target struct {
 	Cast    btf.ID // of the function bpf_rdonly_cast, 0 if the kernel has none
 	Module  btf.ID // the first type that is a module's, which Cast does not know; 0 if none is
 	TaskBTF bool   // bpf_get_current_task_btf is there
+	Site    *Site  // of a post handler
+	Steps   int32  // the map of its steps
 }
 
 // Args says where the probed function's arguments are.
@@ -41,6 +43,9 @@ type Args struct {
 
 // Func lowers f in place.
 func Func(f *ir.Func, t Target, a Args) {
+	if t.Site != nil {
+		f = t.post(f)
+	}
 	l := &lowering{f: f, t: t, args: a, typed: make([]bool, len(f.Regs)), defs: make([]int, len(f.Regs))}
 	l.ctx = f.NewReg(ir.Info{Fixed: int8(ledger.Context) + 1})
 	l.counts = f.NewReg(ir.Info{Fixed: int8(ledger.Counts) + 1})
