@@ -3,8 +3,10 @@ package ktrap
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
+	"ktrap/internal/attach"
 	"ktrap/internal/btf"
 	"ktrap/internal/facts"
 	"ktrap/internal/kernel"
@@ -54,7 +56,20 @@ func List() (*Listing, error) {
 		}
 		sources.Programs = append(sources.Programs, a.Probe)
 	}
-	return &Listing{Probes: probelist.Merge(sources), Unseen: texts(unread)}, nil
+	l := &Listing{Probes: probelist.Merge(sources), Unseen: texts(unread)}
+	l.removers()
+	return l, nil
+}
+
+// removers finds who is to remove the events that a session left.
+func (l *Listing) removers() {
+	guards := attach.Guards()
+	for _, p := range l.Probes {
+		if p.Event != nil && p.Event.Orphan {
+			group, _, _ := strings.Cut(p.Event.Name, "/")
+			p.Event.Remover = guards[group]
+		}
+	}
 }
 
 func functionAt(live *symbols.Live, addr uint64) string {

@@ -55,6 +55,11 @@ type Config struct {
 	// while they are attached and while they are detached again. It must not call
 	// the session.
 	Progress func(attaching bool, attached, total int)
+	// Background has Close, and the end of a loop over Events, not wait until many
+	// probes are removed, which takes the kernel seconds: no hit counts any more,
+	// and another process, started by the command Guard, removes them. See
+	// Session.Wait. Without a Guard it is of no effect.
+	Background bool
 	// Intel shows instructions in Intel's syntax.
 	Intel bool
 	// Unsafe allows places that the kernel accepts and that then crash it.
@@ -93,7 +98,8 @@ type Session struct {
 	due     []*Event             // that a loop over Events was left before
 	// matched are the functions that patterns stood for: they need no look-up.
 	matched map[name]symbols.Symbol
-	letting *letting // go of Once probes, if there are any
+	removal *attach.Removal // goes on behind this session, if anything does
+	letting *letting        // go of Once probes, if there are any
 	closed  bool
 	reading atomic.Bool // a loop over Events runs
 	ended   atomic.Bool // a loop over Events has detached everything
@@ -259,6 +265,9 @@ func (s *Session) detach() error {
 	var errs []error
 	for _, b := range s.batches {
 		errs = append(errs, b.set.Disarm())
+	}
+	if s.config.Background && len(s.config.Guard) > 0 && len(s.regs) >= crowd {
+		return errors.Join(append(errs, s.leave())...)
 	}
 	for i := len(s.batches) - 1; i >= 0; i-- {
 		errs = append(errs, s.batches[i].set.Detach())

@@ -19,6 +19,7 @@ type armed interface {
 	Tally(i int) (attach.Tally, error)
 	Misses(i int) (m attach.Misses, shared []int)
 	Detach() error
+	Leave(*attach.Removal) error
 	Close() error
 }
 

@@ -95,7 +95,7 @@ func (h *hook) connectEvent(prog fd) error {
 		err = h.keep(link, err)
 	}
 	if err == nil {
-		h.counted.first = h.counted.read(h.points, patient)
+		h.counted.first = h.counted.read(h.points)
 	}
 	return err
 }
@@ -114,19 +114,18 @@ func (c *counted) close() error {
 // missed adds to all what each of some points has missed since the program was
 // attached. none tells that the kernel knows of none that it kept from the program.
 func (c *counted) missed(points []int, all map[int]Misses, none bool) {
-	patience := patient
-	if none { // what is missed besides needs no moment without hits
-		patience = 0
+	readings := c.read
+	if none { // then hits don't matter
+		readings = c.readMissed
 	}
-	for n, now := range c.read(points, patience) {
+	for n, now := range readings(points) {
 		m, first := all[points[n]], c.first[slices.Index(c.points, points[n])]
 		m.Missed += now.missed
 		switch {
-		case none:
-		case now.sure() && first.sure() && now.reading == first.reading:
-			m.Recursion += uint64(max(0, now.more-first.more))
-		default:
+		case !now.sure() || !none && (!first.sure() || now.reading != first.reading):
 			m.unknown = true
+		case !none:
+			m.Recursion += uint64(max(0, now.more-first.more))
 		}
 		all[points[n]] = m
 	}
@@ -141,7 +140,7 @@ const (
 // read reads the counts of some points until none changed meanwhile, as the same
 // reading again tells: a hit under way is counted by the kernel first. What hits
 // never paused for is not sure.
-func (c *counted) read(points []int, patience time.Duration) []reading {
+func (c *counted) read(points []int) []reading {
 	all := make([]reading, len(points))
 	begun := time.Now()
 	for range attempts {
@@ -156,8 +155,21 @@ func (c *counted) read(points []int, patience time.Duration) []reading {
 			}
 			open = open || !all[i].sure()
 		}
-		if !open || time.Since(begun) > patience {
+		if !open || time.Since(begun) > patient {
 			break
+		}
+	}
+	return all
+}
+
+// readMissed is read of what the kernel counts as missed alone.
+func (c *counted) readMissed(points []int) []reading {
+	all := make([]reading, len(points))
+	profile, err := c.set.job.Events.profile()
+	places := profile[c.event.name]
+	for n, i := range points {
+		if at := slices.Index(c.points, i); err == nil && at < len(places) {
+			all[n] = reading{missed: places[at].Missed, equal: 8}
 		}
 	}
 	return all

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +27,8 @@ type Group struct {
 	made  int // how many events
 	guard *exec.Cmd
 	alive *os.File // while the guard can read on, this process lives
+	// released tells that the guard removes the group: see Removal.
+	released bool
 }
 
 // OpenGroup begins an empty group. The command guard is started with the group's
@@ -71,6 +72,9 @@ func (g *Group) watch(guard []string) error {
 
 // Close removes what is left of the group, and waits for the guard to end.
 func (g *Group) Close() error {
+	if g.released {
+		return nil
+	}
 	err := remove(g.dir, g.name)
 	if g.guard != nil {
 		err = errors.Join(err, g.alive.Close(), g.guard.Wait())
@@ -78,19 +82,25 @@ func (g *Group) Close() error {
 	return err
 }
 
+// guarding is the name of a guard's process.
+const guarding = "guard-probes"
+
 // patience is how long a guard tries: what dies may hold on to its events until
 // the last of its threads is gone.
 const patience = 10 * time.Second
 
 // Guard removes the group of that name when alive ends, which is when the
 // process that made the group closed its end of it or died.
+//
+// The same command closes what it is started with where name says so: see Removal.
 func Guard(name string, alive io.Reader) error {
+	if number, ok := strings.CutPrefix(name, removing); ok {
+		return remover(number)
+	}
 	if _, ours := tracefs.ParseOwner(name); !ours {
 		return fmt.Errorf("guard: %q is no group of ours", name)
 	}
-	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	// Who kills ktrap by its name means the other process. Nothing depends on it.
-	_ = os.WriteFile("/proc/self/comm", []byte("guard-probes"), 0)
+	withdraw(guarding)
 	dir, err := kernel.Tracefs()
 	if err != nil {
 		return fmt.Errorf("guard: %w", err)

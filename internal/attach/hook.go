@@ -173,15 +173,20 @@ func (s *Set) refused(h *hook, err error) error {
 
 // detach disconnects and unloads h's program; the misses so far are kept.
 func (h *hook) detach() error {
+	h.account()
+	return h.close()
+}
+
+// account keeps the misses so far.
+func (h *hook) account() {
 	if h.counted == nil {
 		h.earlier = h.missed()
-		return h.close()
+		return
 	}
 	if h.past == nil {
 		h.past = map[int]Misses{}
 	}
 	h.counted.missed(h.points, h.past, h.keptNone())
-	return h.close()
 }
 
 func (h *hook) close() error {

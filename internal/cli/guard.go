@@ -12,7 +12,7 @@ var guard = []string{"/proc/self/exe", "guard"}
 func newGuard() *cobra.Command {
 	return &cobra.Command{
 		Use:    "guard GROUP",
-		Short:  "Remove the tracefs events of a process that ended",
+		Short:  "Remove what a process that ended, or has no time, leaves armed",
 		Args:   cobra.ExactArgs(1),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {

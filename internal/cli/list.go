@@ -122,6 +122,8 @@ func by(p *ktrap.ListedProbe) string {
 func eventText(e *ktrap.ListedEvent) string {
 	text := "event " + e.Name
 	switch {
+	case e.Remover != 0:
+		return fmt.Sprintf("%s, being removed by process %d", text, e.Remover)
 	case e.Orphan:
 		return text + ", left over: nobody uses it"
 	case !e.Enabled:

@@ -87,7 +87,7 @@ func newPath() *cobra.Command {
 }
 
 func (f *following) run(ctx context.Context, io Streams) (err error) {
-	f.config.Guard, f.config.Progress = guard, progress(io.Err)
+	f.config.Guard, f.config.Progress, f.config.Background = guard, progress(io.Err), true
 	f.path.Source = f.path.Source || f.path.DWARF != ""
 	if f.cmd != nil {
 		f.path.Under = uint32(os.Getpid())
@@ -96,7 +96,7 @@ func (f *following) run(ctx context.Context, io Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func(ctx context.Context) { err = errors.Join(err, leave(ctx, s, io.Err)) }(ctx)
 	out, err := openOutput(ctx, f.output, io.Out)
 	if err != nil {
 		return err

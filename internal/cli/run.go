@@ -83,12 +83,12 @@ func newRun() *cobra.Command {
 }
 
 func (r *running) run(ctx context.Context, io Streams) (err error) {
-	r.config.Guard, r.config.Progress = guard, progress(io.Err)
+	r.config.Guard, r.config.Progress, r.config.Background = guard, progress(io.Err), true
 	s, err := r.config.Open(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func(ctx context.Context) { err = errors.Join(err, leave(ctx, s, io.Err)) }(ctx)
 	if r.write != nil {
 		if r.file, err = r.write(s); err != nil {
 			return err

@@ -150,12 +150,12 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) error {
 // it is to be watched.
 func (t *tracing) arm(ctx context.Context, places []string, io Streams, watch func(context.Context, *ktrap.Session, *output) error) (err error) {
 	t.config.Guard = guard
-	t.config.Progress = progress(io.Err)
+	t.config.Progress, t.config.Background = progress(io.Err), true
 	s, err := t.config.Open(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func(ctx context.Context) { err = errors.Join(err, leave(ctx, s, io.Err)) }(ctx)
 	probes, err := t.probes(s, places)
 	if err != nil {
 		return err

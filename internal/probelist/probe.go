@@ -59,6 +59,8 @@ type Event struct {
 	// Orphan marks an event that nobody uses: left over, or made and not yet
 	// enabled.
 	Orphan bool `json:"orphan,omitempty"`
+	// Remover is the process that is to remove it, if Orphan and one is; else 0.
+	Remover int `json:"remover,omitempty"`
 }
 
 // Counts are those of kprobe_profile.

@@ -1,0 +1,99 @@
+//go:build live
+
+package ktrap_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ktrap"
+)
+
+// TestCtrlCGivesThePromptBackAndTheRestIsRemovedBehindIt interrupts a trace of 200
+// places. What is left has to be disarmed and go away by itself, also if
+// the process that removes it is killed.
+func TestCtrlCGivesThePromptBackAndTheRestIsRemovedBehindIt(t *testing.T) {
+	before := armed(t)
+	for _, c := range []struct {
+		args string
+		kill bool
+	}{
+		{"path_openat+0..0x380", false},
+		{"path_openat+0..0x380", true},
+		{"path_openat+0..0x50 --mechanism=kprobe", true},
+	} {
+		said := t.TempDir() + "/said"
+		stderr, err := os.Create(said)
+		must(t, err)
+		text := func() string {
+			text, err := os.ReadFile(said)
+			must(t, err)
+			return string(text)
+		}
+		trace := exec.CommandContext(t.Context(), "ktrap", append([]string{"trace", "--comm", "nobody"}, strings.Fields(c.args)...)...)
+		trace.Stderr = stderr
+		must(t, trace.Start())
+		for armed(t) == before || !strings.Contains(text(), "Ctrl-C") {
+			time.Sleep(50 * time.Millisecond)
+		}
+		began := time.Now()
+		must(t, trace.Process.Signal(unix.SIGINT))
+		err = trace.Wait()
+		took := time.Since(began)
+		t.Logf("%s: prompt after %v:\n%s", c.args, took, text()[:min(100, len(text()))])
+		if err != nil || took > time.Second || !strings.Contains(text(), "still removing") {
+			t.Errorf("%v, after %v:\n%s", err, took, text())
+		}
+		if c.kill {
+			var pid int
+			_, process, _ := strings.Cut(text(), "(process ")
+			_, err = fmt.Sscanf(process, "%d)", &pid)
+			must(t, err)
+			must(t, unix.Kill(pid, unix.SIGKILL))
+		}
+		for armed(t) != before {
+			if time.Since(began) > 30*time.Second {
+				t.Fatalf("still there:\n%s", armed(t))
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Logf("clean after %v", time.Since(began))
+	}
+}
+
+func TestASessionInTheBackgroundIsWaitedFor(t *testing.T) {
+	before := armed(t)
+	s, err := ktrap.Config{Guard: []string{"ktrap", "guard"}, Background: true}.Open(t.Context())
+	must(t, err)
+	probes, err := s.Probes(whole(t, s, "ksys_write"), ktrap.Probe{PID: uint32(os.Getpid())})
+	must(t, err)
+	regs := register(t, s, probes...)
+	if _, err := os.Stdout.WriteString("\n"); err != nil {
+		t.Fatal(err)
+	}
+	must(t, s.Close())
+	hits := uint64(0)
+	for _, r := range regs {
+		l := ledger(t, r)
+		hits += l.Hits
+		if !l.Complete {
+			t.Errorf("%+v", l)
+		}
+	}
+	probesLeft, pid := s.Removing()
+	if hits < 5 || probesLeft < len(regs)/2 || pid == 0 {
+		t.Errorf("%d hits, %d of %d probes are removed by process %d", hits, probesLeft, len(regs), pid)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if must(t, s.Wait(ctx)); armed(t) != before {
+		t.Errorf("still there:\n%s", armed(t))
+	}
+}
