@@ -110,3 +110,52 @@ func TestTypesWrittenAnewAreTheSame(t *testing.T) {
 		}
 	}
 }
+
+// The example's own tests run on made-up structs.
+func TestTheExamplesAreGoAndHandlers(t *testing.T) {
+	needKernelTypes(t)
+	dir := t.TempDir()
+	files, err := filepath.Glob("examples/handlers/*")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if IsEditorFile(text) {
+			continue
+		}
+		put(t, filepath.Join(dir, filepath.Base(name)), text)
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			compileForAll(t, name, text)
+		}
+	}
+	writeTypes(t, dir)
+	goIn(t, dir, "vet", ".")
+	goIn(t, dir, "test", ".")
+}
+
+// compileForAll compiles a handler for the running kernel, and for those that the lab
+// has fetched.
+func compileForAll(t *testing.T, name string, text []byte) {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := []string{""}
+	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} {
+		found, err := filepath.Glob(filepath.Join(cache, "ktrap/lab/kernels/*", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		images = append(images, found...)
+	}
+	for _, image := range images {
+		if _, err := (Compiler{BTF: image}).Compile(name, text); err != nil {
+			t.Errorf("for the kernel %s: %v", image, err)
+		}
+	}
+}

@@ -15,8 +15,10 @@ func (t *Types) complete(id btf.ID) {
 		return
 	}
 	var fields []*types.Var
+	names := map[string]bool{} // a lying BTF may have a field twice
 	for i, m := range members {
-		if f := t.member(m, i); f != nil {
+		if f := t.member(m, i); f != nil && !names[f.Name()] {
+			names[f.Name()] = true
 			fields = append(fields, f)
 		}
 	}

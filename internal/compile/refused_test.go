@@ -23,6 +23,15 @@ import (
 // size_t count, loff_t *pos), and what its parameters point to.
 func smallKernel(t testing.TB) *btf.Spec {
 	t.Helper()
+	spec, err := btf.Parse(smallBTF(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
+
+func smallBTF(t testing.TB) []byte {
+	t.Helper()
 	char := &ebtf.Int{Name: "char", Size: 1, Encoding: ebtf.Signed}
 	long := &ebtf.Int{Name: "long int", Size: 8, Encoding: ebtf.Signed}
 	size := &ebtf.Typedef{Name: "size_t", Type: &ebtf.Int{Name: "long unsigned int", Size: 8}}
@@ -50,11 +59,7 @@ func smallKernel(t testing.TB) *btf.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := btf.Parse(data, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return spec
+	return data
 }
 
 var wantComment = regexp.MustCompile(`\s*// want ([a-z-]+) at (\d+)$`)
