@@ -43,8 +43,8 @@ func situations() (all []situation) {
 	return all
 }
 
-// outcome is what the handler leaves.
-type outcome struct {
+// findings is what the handler leaves.
+type findings struct {
 	Calls, Last, Emitted []string
 	Sizes, Spans         []int64
 	Total                uint64
@@ -71,7 +71,7 @@ func TestAHandlerDoesUnderGoTestWhatItDoesInInterp(t *testing.T) {
 	}
 }
 
-func underGoTest(t *testing.T, all []situation) (o outcome) {
+func underGoTest(t *testing.T, all []situation) (o findings) {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, dir, "go.mod", "module tested\n\ngo 1.26\n")
@@ -109,7 +109,7 @@ func underGoTest(t *testing.T, all []situation) (o outcome) {
 	return o
 }
 
-func inTheKernelsStead(t *testing.T, all []situation) outcome {
+func inTheKernelsStead(t *testing.T, all []situation) findings {
 	t.Helper()
 	text, err := os.ReadFile("testdata/tested/reads.go")
 	if err != nil {
@@ -137,7 +137,7 @@ func inTheKernelsStead(t *testing.T, all []situation) outcome {
 			t.Fatal(err)
 		}
 	}
-	return outcomeOf(u, maps)
+	return findingsOf(u, maps)
 }
 
 func mapOf(u *compile.Unit, name string) object.Map {
@@ -177,7 +177,7 @@ func (s situation) env() interp.Env {
 	}
 }
 
-func outcomeOf(u *compile.Unit, maps map[string]*interp.Map) (o outcome) {
+func findingsOf(u *compile.Unit, maps map[string]*interp.Map) (o findings) {
 	list := func(name string) []string {
 		var all entries
 		for k, v := range maps[name].All(0) {
