@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"regexp"
 	"testing"
 
@@ -89,6 +90,31 @@ func TestTheTemplatesFilePrintsWhatTheModuleDoes(t *testing.T) {
 			`return ret_handler: `+at+`%return returned -2`,
 		)
 	}
+}
+
+// inside is a place in the middle of a function, whose instruction's outcome is seen.
+func inside(t *testing.T, function string) string {
+	t.Helper()
+	k, err := ktrap.KernelConfig{}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	d, err := k.Disassemble(function+"@insn(^push)", ktrap.Disassembler{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s+%#x", function, d.Lines[1].Offset)
+}
+
+func TestTheTemplateMayStandInsideAFunction(t *testing.T) {
+	place := inside(t, "unix_stream_connect")
+	at := `cpu \d+ kp ` + regexp.QuoteMeta(place) + ` regs->ip = unix_stream_connect\+0x\w+/0x\w+, flags = 0x\w+`
+	expect(t, printed(t, ktrap.HandlerFile{Place: place}, func(*ktrap.Script) { connect() }),
+		`pre pre_handler: `+at,
+		`post post_handler: `+at,
+		`return ret_handler: cpu \d+ kp unix_stream_connect%return returned -2`,
+	)
 }
 
 func TestTheTemplatesSymbolIsAParameter(t *testing.T) {

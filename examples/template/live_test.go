@@ -39,7 +39,7 @@ func TestTheTemplateCallsItsHandlerWithTheRegisters(t *testing.T) {
 		t.Fatal(err)
 	}
 	write.Close()
-	if got := <-text; !strings.Contains(got, "pre_handler: cpu ") || !strings.Contains(got, "__x64_sys_umask ip=ffffffff") || !strings.Contains(got, " di=ffff") {
+	if got := <-text; !strings.Contains(got, "pre_handler: cpu ") || !strings.Contains(got, "__x64_sys_umask ip=ffffffff") || !strings.Contains(got, " di=ffff") || !strings.Contains(got, "post_handler: cpu ") {
 		t.Errorf("the handler wrote %q", got)
 	}
 }

@@ -42,7 +42,7 @@ func newBuild() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return b.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&b.compiler.Place, "probe", "", "compile for `PLACE`, where the file names none")
+	placed(f, &b.compiler.Place, "compile for `PLACE` what the file names no place for")
 	f.StringVar(&b.compiler.BTF, "btf", "", "take the kernel's types from `FILE`: BTF, or a vmlinuz or vmlinux")
 	f.StringVar(&b.compiler.Mechanism, "mechanism", "", "compile for `WAY` to be called: fentry, kprobe, kprobe.multi, event")
 	f.BoolVar(&b.compiler.Helpers, "helpers", false, "read the kernel by helpers alone, as before 6.2")

@@ -65,13 +65,7 @@ func newRun() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.file.Place, "probe", "", "run at `PLACE` what the file names no place for; --symbol is the same")
-	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if name == "symbol" { // as the parameter of kernel modules is called
-			name = "probe"
-		}
-		return pflag.NormalizedName(name)
-	})
+	placed(f, &r.file.Place, "run at `PLACE` what the file names no place for")
 	f.StringToStringVar(&r.file.Set, "set", nil, "begin with another value of a variable: `NAME=VALUE`")
 	f.BoolVar(&r.stdin, "stdin", false, "while it runs, set variables by lines NAME=VALUE of the standard input; probe=PLACE moves what --probe placed")
 	f.DurationVar(&r.interval, "interval", 0, "print the variables every `TIME`, as 1s, not only at the end")
@@ -80,6 +74,18 @@ func newRun() *cobra.Command {
 	f.BoolVar(&r.json, "json", false, "one JSON object a line, the variables and a summary last")
 	r.flags(f)
 	return cmd
+}
+
+// placed adds the flag for the place of handlers that name none, which may also be
+// called as the parameter of the kernel-module template is.
+func placed(f *pflag.FlagSet, at *string, usage string) {
+	f.StringVar(at, "probe", "", usage+"; --symbol is the same")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "symbol" {
+			name = "probe"
+		}
+		return pflag.NormalizedName(name)
+	})
 }
 
 func (r *running) run(ctx context.Context, io Streams) (err error) {
