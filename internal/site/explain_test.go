@@ -45,6 +45,7 @@ func TestTheMechanismIsTheKernelsChoice(t *testing.T) {
 		{"a call", "55 e800000000 c3", 1, nil, ByEmulation, "not optimised: call 0xffffffff81306eb6 at +0x1 can't run in another place"},
 		{"before a jump", "55 5d eb05" + nops, 1, nil, ByStep, "not optimised: jmp 0xffffffff81306eb9 at +0x2 can't run in another place; not boosted: this kernel may preempt itself (CONFIG_PREEMPTION)"},
 		{"cli", "55 fa" + nops, 1, nil, ByJump, ""},
+		{"cli at the end of a kernel that does not preempt itself", "55 fa c3", 1, []func(*Query){func(q *Query) { q.Kernel.Preemptible = No }}, ByBoost, "not optimised: only 2 bytes are left in vfs_fsync_range, the jump takes 5"},
 		{"cli at the end", "55 fa c3", 1, nil, ByEmulation, "not optimised: only 2 bytes are left in vfs_fsync_range, the jump takes 5"},
 		{"what is jumped into", "55 4889e5 4189fe ebf8" + nops, 1, nil, ByJump, ""},
 		{"the bytes before", "55 4889e5 4189fe ebfb" + nops, 1, nil, ByStep,

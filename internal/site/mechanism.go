@@ -69,10 +69,10 @@ func (s *subject) mechanism() outlook {
 	switch {
 	case !ok:
 		return outlook{better: "its code is not known"}
+	case s.notBoosted(in) == "": // asked first: cli, sti, pushf, popf and ret may be
+		o.mechanism = ByBoost
 	case emulation(look(in)) != "":
 		o.mechanism = ByEmulation
-	case s.notBoosted(in) == "":
-		o.mechanism = ByBoost
 	default:
 		o.mechanism = ByStep
 		o.better += "; not boosted: " + s.notBoosted(in)

@@ -72,6 +72,7 @@ func release(major, minor int) func(*Query) {
 func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 	returns := func(q *Query) { q.Return = true }
 	unsafe := func(q *Query) { q.Unsafe = true }
+	blacklisted := func(q *Query) { q.Kernel.Blacklist = []Range{{start, start + 0x90, "vfs_fsync_range"}} }
 	named := func(name string) func(*Query) { return func(q *Query) { q.Func.Name = name } }
 	for _, c := range []struct {
 		name   string
@@ -89,6 +90,8 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"the ftrace site behind an endbr", fsync612, 4, nil, "", ""},
 		{"the last byte of an endbr", fsync612, 3, nil, InsideInstruction, "EILSEQ"},
 		{"inside the ftrace site", fsync73, 5, []func(*Query){release(7, 3)}, InsideInstruction, "EILSEQ"},
+		{"inside the ftrace site of a blacklisted function, 5.10", fsync510, 3, []func(*Query){release(5, 10), patches(patch.Ftrace, 0, 5), blacklisted}, InsideInstruction, "EILSEQ"},
+		{"inside the ftrace site of a blacklisted function, 6.12", fsync612, 6, []func(*Query){patches(patch.Ftrace, 4, 5), blacklisted}, Blacklisted, "EINVAL"},
 		{"inside an instruction", fsync510, 0x1c, []func(*Query){release(5, 10)}, InsideInstruction, "EILSEQ"},
 		{"an instruction behind an int3", fsync612, 0x4b, nil, "", ""},
 		{"the padding at the end", fsync612, 0x8c, nil, "", ""},
@@ -162,6 +165,8 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"vpor, whose opcode means jmp alone", "55 c5f9ebc0", 1, nil, MistakenVector, ""},
 		{"vcmpps, whose opcode means ret alone", "55 c5f8c2c000", 1, nil, MistakenVector, ""},
 		{"the same, wanted all the same", "55 c5f8c2c000", 1, []func(*Query){unsafe}, "", ""},
+		{"vpsraw, whose opcode means loope alone", "55 c5f9e1c0", 1, nil, MistakenVector, ""},
+		{"vzeroupper, whose opcode means ja alone", "55 c5f877", 1, nil, MistakenVector, ""},
 		{"vpsllw, whose opcode means int1 alone", "55 c5f9f1c0", 1, nil, UD, "EILSEQ"},
 		{"vpminsw, whose opcode means a far jump alone", "55 c5f9eac0", 1, nil, FarBranch, "EOPNOTSUPP"},
 		{"jmp by a part of a register", "55 67ffe0", 1, nil, IndirectMemory, "EOPNOTSUPP"},
