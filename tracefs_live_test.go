@@ -126,7 +126,7 @@ var elsewhere = []string{
 	"TestTracefsAloneHoldsTheSame", "TestTheTableOfRoomsIsTheCode",
 	"TestAKilledTraceByTracefsLeavesNothing", "TestALeftOverEventIsRemovedByTheNextSession",
 	"TestTheTablesInMemoryAreThoseOfTheImage", "TestTheKernelAgreesWithEveryVerdict", "TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason",
-	"TestProgramsAreNeverCalledByWhatTheyRunThemselves", "TestAProbeWithinProgramsIsRefusedBesideATrampoline", "TestRandomPlacesAreArmedUnderLoadAndNothingIsLeft",
+	"TestProgramsAreNeverCalledByWhatTheyRunThemselves", "TestAProbeWithinProgramsIsRefusedBesideATrampoline", "TestRandomPlacesAreArmedUnderLoadAndNothingIsLeft", "TestPostHandlersSeeWhatAKernelModulesSee",
 	"TestAnEventsMissesAreKnown", "TestWithoutBPFTraceSaysWhatItDoesInstead",
 }
 

@@ -72,16 +72,7 @@ type pkg struct {
 // release updates the index of the suites that have a version and returns the
 // release of its newest kernel.
 func (a apt) release(version string) (string, error) {
-	chosen, all := []string{}, []string{}
-	for _, s := range suites {
-		all = append(all, s.name)
-		if hasVersion(version, s.version) {
-			chosen = append(chosen, s.name)
-		}
-	}
-	if len(chosen) == 0 {
-		chosen = all
-	}
+	chosen := suitesOf(version)
 	if err := a.update(chosen); err != nil {
 		return "", err
 	}
@@ -95,6 +86,21 @@ func (a apt) release(version string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no such kernel in %s; there are %s", strings.Join(chosen, ", "), strings.Join(releases, ", "))
+}
+
+// suitesOf are those that have a version, or all.
+func suitesOf(version string) (chosen []string) {
+	var all []string
+	for _, s := range suites {
+		all = append(all, s.name)
+		if hasVersion(version, s.version) {
+			chosen = append(chosen, s.name)
+		}
+	}
+	if chosen == nil {
+		return all
+	}
+	return chosen
 }
 
 // releases lists the kernels of the index, the newest first.

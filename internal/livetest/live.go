@@ -90,8 +90,16 @@ func (o options) onKernel(ctx context.Context, t *tally, kernel, ktrap string, a
 		s.expect(suite.pkg, suite.tests)
 	}
 	defer s.finish()
+	brought := files(all)
+	if o.deep {
+		if o.module, err = module(ctx, kernel, filepath.Dir(ktrap)); err != nil {
+			t.fail(kernel + ": " + err.Error())
+			return
+		}
+		brought = append(brought, o.module)
+	}
 	vm, err := lab.Boot(ctx, lab.Config{
-		Kernel: kernel, Init: ktrap, Files: files(all), Modules: modules,
+		Kernel: kernel, Init: ktrap, Files: brought, Modules: modules,
 		BootTimeout: bootBound, Progress: os.Stderr,
 	})
 	if err != nil {

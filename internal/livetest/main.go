@@ -35,6 +35,7 @@ type options struct {
 	deep      bool
 	verbose   bool
 	alongside int
+	module    string // compiled for the kernel at hand
 }
 
 func main() {

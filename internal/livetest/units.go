@@ -47,7 +47,7 @@ func (o options) goTest(ctx context.Context, t *tally, name string, args ...stri
 
 func (o options) environ(env []string) []string {
 	if o.deep {
-		env = append(env, "KTRAP_DEEP=1")
+		env = append(env, "KTRAP_DEEP=1", moduleVariable+"="+o.module)
 	}
 	return env
 }
