@@ -45,7 +45,17 @@ func run(t *testing.T, f ktrap.HandlerFile, do func()) (events []*ktrap.Event, t
 	must(t, s.Close())
 	ledgers, err = s.Ledgers()
 	must(t, err)
+	if last, err := script.Tables(); err != nil || len(last) != len(tables) {
+		t.Errorf("%d tables, and %d when the session is closed, %v", len(tables), len(last), err)
+	}
 	return events, tables, ledgers
+}
+
+func TestAScriptWithoutVariablesHasNoTables(t *testing.T) {
+	_, tables, _ := run(t, ktrap.HandlerFile{Name: "none.go", Text: []byte("package trap\n\n//ktrap:pre do_sys_openat2\nfunc pre() { emit(pid()) }\n")}, func() {})
+	if len(tables) != 0 {
+		t.Errorf("%d tables", len(tables))
+	}
 }
 
 const masks = `package trap

@@ -313,7 +313,7 @@ func (s *Session) keepTables() error {
 			continue
 		}
 		tables, err := x.Tables()
-		x.final, errs = tables, append(errs, err)
+		x.final, errs = append([]Table{}, tables...), append(errs, err) // not nil, if there are none
 	}
 	return errors.Join(errs...)
 }

@@ -594,13 +594,13 @@ func (g *generator) loopHead(counter *place) {
 	}
 }
 
-// rangeArray ranges over an array of the file, which the body leaves alone: Go
+// rangeArray ranges over an array: one of the file the body leaves alone, because Go
 // ranges over a copy.
 func (g *generator) rangeArray(counter *place) bool {
 	for i := range g.places {
-		p := &g.places[i]
-		if p.typ.shape == array && strings.HasPrefix(p.text, g.prefix+"g") && p.typ.elem.shape == integer {
-			counter.typ, p.fixed = p.typ.elem, true
+		p := &g.places[len(g.places)-1-i]
+		if p.typ.shape == array && p.typ.elem.shape == integer && !p.fixed {
+			counter.typ, p.fixed = p.typ.elem, strings.HasPrefix(p.text, g.prefix+"g")
 			g.line("for _, %s := range %s {", counter.text, p.text)
 			return true
 		}

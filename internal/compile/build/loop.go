@@ -240,8 +240,12 @@ func (b *builder) rangeLoop(s *ast.RangeStmt, label string) {
 	switch t := b.typeOf(s.X).Underlying().(type) {
 	case *types.Array:
 		p, ok := b.place(s.X)
-		if !ok || p.base.Kind == ir.Frame && s.Value != nil {
-			b.fail(s.X, diag.NotGoHere, "declare the array as a variable of the file", "this array can't be ranged over")
+		if !ok {
+			b.fail(s.X, diag.NotGoHere, "", "this array can't be ranged over")
+			return
+		}
+		if p.base.Kind == ir.Frame && s.Value != nil {
+			b.unrolled(s, label, p, t)
 			return
 		}
 		array, bound = p, ir.C(t.Len())
@@ -259,6 +263,79 @@ func (b *builder) rangeLoop(s *ast.RangeStmt, label string) {
 		return
 	}
 	b.ranged(s, label, n, bound, array, known)
+}
+
+// maxUnrolled is the most elements of an array of a function that is ranged over: its
+// body is written as often.
+const maxUnrolled = 32
+
+// unrolled writes for i, v := range array for one on the stack, where every element
+// needs an address that is a constant (until 5.12: 01f810ace9ed).
+func (b *builder) unrolled(s *ast.RangeStmt, label string, array place, t *types.Array) {
+	if t.Len() > maxUnrolled {
+		b.fail(s.X, diag.LoopBound, "declare the array as a variable of the file",
+			"an array of a function is ranged over for %d elements at most", maxUnrolled)
+		return
+	}
+	if id, ok := ast.Unparen(s.X).(*ast.Ident); ok && b.changes(s.Body, b.Info.ObjectOf(id)) {
+		was := b.ownTemp(array.typ, array.size)
+		b.copyPlace(s.X, array, was)
+		array = was
+	}
+	done := b.newBlock()
+	for i := range t.Len() {
+		l := &loop{label: label, done: done, next: b.newBlock()}
+		if s.Key != nil {
+			at := b.reg()
+			b.move(at, ir.C(i))
+			b.assignValue(s.Key, place{space: inReg, typ: b.typeOf(s.Key), reg: at})
+		}
+		element := array
+		element.typ, element.size = t.Elem(), array.size/int(t.Len())
+		element.off += int32(i) * int32(element.size)
+		b.assignValue(s.Value, element)
+		b.push(l)
+		b.stmt(s.Body)
+		b.pop()
+		b.jump(l.next)
+		b.start(l.next)
+	}
+	b.jump(done)
+	b.start(done)
+}
+
+// changes reports whether a variable, or a part of it, is assigned in body.
+func (b *builder) changes(body ast.Node, v types.Object) (found bool) {
+	is := func(e ast.Expr) {
+		for {
+			switch x := ast.Unparen(e).(type) {
+			case *ast.IndexExpr:
+				e = x.X
+				continue
+			case *ast.SelectorExpr:
+				e = x.X
+				continue
+			case *ast.Ident:
+				found = found || b.Info.ObjectOf(x) == v
+			}
+			return
+		}
+	}
+	ast.Inspect(body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, e := range n.Lhs {
+				is(e)
+			}
+		case *ast.IncDecStmt:
+			is(n.X)
+		case *ast.RangeStmt:
+			is(n.Key)
+			is(n.Value)
+		}
+		return !found
+	})
+	return found
 }
 
 // held copies a variable's register, which the body may assign.

@@ -181,7 +181,11 @@ func (b *builder) bind(v *types.Var, x ir.Operand) place {
 // local is memory for a variable of a function.
 func (b *builder) local(at ast.Node, t types.Type, bound int) place {
 	size, _ := b.size(t, bound)
-	if size == 0 || size > 512 {
+	switch {
+	case b.Kernel.ID(t) != 0:
+		b.fail(at, diag.NotGoHere, "keep a pointer to it, or the fields that are needed", "a handler has no copy of the kernel's %s", b.TypeString(t))
+		size = 8
+	case size == 0 || size > 512:
 		b.fail(at, diag.StackSize, "", "a value of type %s does not fit a handler's stack", b.TypeString(t))
 		size = 8
 	}

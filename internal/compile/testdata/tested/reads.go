@@ -38,10 +38,17 @@ func read(file *file, buf *int8, count uint64, pos *int64) {
 	}
 	last[pid()] = file.f_pos
 	sizes.add(count)
-	total += count
+	parts := [4]uint64{count, 1, 2, 3}
+	for i, n := range parts {
+		parts[3] = 1 << 40 // of what is ranged over, this is a copy
+		if i == 2 {
+			continue
+		}
+		total += n
+	}
 	open += uint32(file.f_open)
-	for i := range 3 {
-		if *pos>>i&1 == 1 {
+	for i, bit := range [3]int64{1, 2, 4} {
+		if *pos&bit != 0 {
 			emit(tid(), i, str(buf, 8), file.f_inode.i_ino, comm())
 			break
 		}
