@@ -14,7 +14,9 @@ import (
 const coverLong = `Count how often each basic block of functions runs, and each edge between them, and
 print the functions' instructions with the counts: what never runs is dimmed. A block
 is counted at one instruction; how often an edge was taken follows from the blocks at
-its ends, or is counted at the jump. Ctrl-C ends it, detaches everything and prints.
+its ends, or is counted at the jump. Ctrl-C ends it, or the end of CMD, detaches
+everything and prints. Calls of all threads count, not only CMD's, but for --pid and
+--comm.
 
 What enters a block leaves it: where the counts say otherwise, the summary tells by how
 much. Calls that were under way when it began or ended, and missed hits, make that.`
@@ -24,12 +26,13 @@ type covering struct {
 	tracing
 	how  ktrap.Disassembler
 	html bool
+	cmd  []string // to run meanwhile
 }
 
 func newCover() *cobra.Command {
 	var c covering
 	cmd := &cobra.Command{
-		Use:   "cover FUNC...",
+		Use:   "cover FUNC... [-- CMD...]",
 		Short: "Show which blocks and edges of functions run, and how often",
 		Long:  coverLong,
 		Example: `  sudo ktrap cover vfs_read --duration 10s
@@ -37,21 +40,29 @@ func newCover() *cobra.Command {
   sudo ktrap cover tcp_sendmsg_locked --source
   sudo ktrap cover tcp_v4_rcv --once --duration 1m
   sudo ktrap cover unix_stream_connect --html -o coverage.html
+  sudo ktrap cover vfs_statx --comm find -- find /etc -newer /etc/passwd
   sudo ktrap cover vfs_write -n`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if at := cmd.ArgsLenAtDash(); at >= 0 {
+				c.cmd, args = args[at:], args[:at]
+				if len(c.cmd) == 0 {
+					return usagef("there is no command behind --")
+				}
+			}
 			if len(args) == 0 {
 				return usagef("cover needs a function, as: ktrap cover vfs_read")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, functions []string) error {
+			functions = functions[:len(functions)-len(c.cmd)]
 			if err := c.check(cmd.Flags(), functions); err != nil {
 				return usageError{err}
 			}
 			if c.html && c.json {
 				return usagef("--json and --html are two forms: choose one")
 			}
-			return c.run(cmd.Context(), functions, Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+			return c.run(cmd.Context(), functions, Streams{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
 		},
 	}
 	f := cmd.Flags()
@@ -81,6 +92,16 @@ func (c *covering) run(ctx context.Context, functions []string, io Streams) erro
 		return cover.Probes(), nil
 	}
 	return c.arm(ctx, functions, io, func(ctx context.Context, s *ktrap.Session, out *output) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ended, err := command(ctx, c.cmd, cancel, io)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			cancel()
+			ended()
+		}()
 		return c.follow(ctx, s, out, io.Err, func() error { return c.print(covers, out) })
 	})
 }

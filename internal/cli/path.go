@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -142,13 +141,14 @@ func (f *following) watch(ctx context.Context, s *ktrap.Session, w *ktrap.Paths,
 		ctx, cancel = context.WithTimeout(ctx, f.duration)
 		defer cancel()
 	}
-	ended, err := f.command(ctx, cancel, io)
+	ended, err := command(ctx, f.cmd, cancel, io)
 	if err != nil {
 		return err
 	}
 	failed := f.calls(ctx, w, out)
 	cancel()
-	failed = errors.Join(failed, ended(), s.Close())
+	ended()
+	failed = errors.Join(failed, s.Close())
 	if failed == nil {
 		failed = f.summary(w, out, io)
 	}
@@ -157,26 +157,6 @@ func (f *following) watch(ctx context.Context, s *ktrap.Session, w *ktrap.Paths,
 		return nil
 	}
 	return failed
-}
-
-// command starts what stands behind --; ended waits for it.
-func (f *following) command(ctx context.Context, end func(), io Streams) (ended func() error, err error) {
-	if f.cmd == nil {
-		return func() error { return nil }, nil
-	}
-	c := exec.CommandContext(ctx, f.cmd[0], f.cmd[1:]...)
-	c.Stdin, c.Stdout, c.Stderr = io.In, io.Err, io.Err
-	if err := c.Start(); err != nil {
-		return nil, fmt.Errorf("run %s: %w", f.cmd[0], err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// How it ends is its own affair: failing calls are what is looked for.
-		_ = c.Wait()
-		end()
-	}()
-	return func() error { <-done; return nil }, nil
 }
 
 func (f *following) calls(ctx context.Context, w *ktrap.Paths, out *output) error {
