@@ -24,6 +24,9 @@ func (d *Disassembly) branch(b Block) (t tested, ok bool) {
 	}
 	jump := d.Lines[b.End-1]
 	t.text = jump.Text
+	if jump.Target != "" {
+		t.text = splitInstruction(jump.Text).name + " " + jump.Target
+	}
 	if len(jump.Patches) > 0 {
 		return t, true // which way is patched into the code
 	}
@@ -38,7 +41,7 @@ func (d *Disassembly) branch(b Block) (t tested, ok bool) {
 			}
 			continue
 		}
-		t.text = d.Lines[i].Text + "; " + jump.Text
+		t.text = d.Lines[i].Text + "; " + t.text
 		if reg, width := generalRegister(in.last()); reg != "" && !d.writes(reg, i+1, b.End-1) {
 			t.reg, t.width = reg, width
 			t.callee, t.returned = d.returnedInto(reg, b.Start, i)

@@ -270,7 +270,9 @@ func (w *Paths) Counts() (PathCounts, error) {
 		case "unfinished":
 			c.Unfinished = n
 		case "unbegun":
-			c.Unbegun = n
+			if p := w.asked; p.PID|p.Under == 0 && p.Comm == "" { // else those of others
+				c.Unbegun = n - min(n, c.Crowded)
+			}
 		}
 	}
 	for _, r := range w.regs {

@@ -238,6 +238,6 @@ func talk(t *testing.T, network, addr string) {
 		t.Error(err)
 		return
 	}
-	_, _ = c.Write(make([]byte, 70_000))
+	_, _ = c.Write(make([]byte, 5_000))
 	c.Close()
 }

@@ -62,15 +62,19 @@ type Decision struct {
 	To     uint64      `json:"to"`     // the offset where it led
 	Taken  bool        `json:"taken"`
 	Source *SourceLine `json:"source,omitempty"`
-	// Register is what it compared, if that is known, and Value what it held.
+	// Register is what it compared, if that is known, and Value what it held; or what
+	// was returned.
 	Register string   `json:"register,omitempty"`
 	Value    *Address `json:"value,omitempty"`
-	// Returned is the function that had returned what was compared.
+	// Returned is the function that had returned what was compared, or the error that
+	// the call failed with.
 	Returned string `json:"returned,omitempty"`
 	// Apart says that none of the calls to compare with, which Others of came by
 	// there, went this way.
 	Apart  bool `json:"apart,omitempty"`
 	Others int  `json:"others,omitempty"`
+	// Compared says that this alone was to go by: what it returned is no error.
+	Compared bool `json:"compared,omitempty"`
 	// Inner is the decision in the call that returned it, if that was followed.
 	Inner *Decision `json:"inner,omitempty"`
 }
@@ -163,23 +167,37 @@ func (w *Paths) decide(c *way.Call) *Decision {
 	jump := f.code.Lines[b.End-1]
 	t := f.tests[from.Block]
 	d := &Decision{
-		Func: f.code.Symbol, Offset: jump.Offset, Text: t.text, Source: madeOf(jump),
-		Returned: t.callee, Apart: found.Apart, Others: others.Runs(from.Block),
+		Func: f.code.Symbol, Offset: jump.Offset, Text: t.text, Source: madeOf(jump), Returned: t.callee,
+		Apart: found.Apart, Others: others.Runs(from.Block),
+		Compared: way.ErrorNumber(c.Result) == 0,
 	}
-	if next.Block >= 0 {
+	if from := found.From; found.Returned && from != found.Visit {
+		d.Returned = f.tests[c.Visits[from].Block].callee
+	}
+	if next.Block >= 0 && found.Next != found.Visit {
 		d.To = f.code.Lines[f.code.Blocks[next.Block].Start].Offset
 		d.Taken = len(b.Succ) > 0 && b.Succ[0].To == next.Block
 	}
-	if width := flow.Blocks[from.Block].Width; width > 0 && !next.Unseen && !next.Gap {
+	if width := flow.Blocks[from.Block].Width; width > 0 && found.Next != found.Visit && !next.Unseen && !next.Gap {
 		value := Address(next.Word)
 		if width < 8 {
 			value &= 1<<(8*width) - 1
 		}
 		d.Register, d.Value = t.reg, &value
 	}
+	if found.Returned {
+		value := Address(way.ErrorNumber(c.Result))
+		d.Register, d.Value = "", &value
+		if d.Returned == "" {
+			d.Returned = "a function that is called by its address"
+		}
+	}
 	if found.Inner != nil {
 		d.Returned = w.followed[found.Inner.Func].code.Symbol
 		d.Inner = w.decide(found.Inner)
+		if found.Next == found.Visit {
+			d.Text = "its result is returned as it is"
+		}
 	}
 	return d
 }

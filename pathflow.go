@@ -203,9 +203,9 @@ func (f *follower) settle(words []string, flow *way.Graph) {
 
 // request is the handlers' file.
 func (p Path) request(words []string) oneliner.Request {
-	follow := oneliner.Follow{Calls: 256, Steps: 128, Others: uint64(p.others()), Words: words, Inner: p.Depth > 0, Under: p.Under, Constants: errorNumbers()}
+	follow := oneliner.Follow{Calls: 128, Steps: 256, Others: uint64(p.others()), Words: words, Inner: p.Depth > 0, Under: p.Under, Constants: errorNumbers()}
 	if p.Depth > 0 {
-		follow.Calls, follow.Steps = 64, 512
+		follow.Calls, follow.Steps = 32, 1024
 	}
 	return oneliner.Request{
 		What: oneliner.Path, Places: []string{p.Func + "%return"}, PID: p.PID, Comm: p.Comm,

@@ -133,15 +133,20 @@ func (p Palette) decision(dst []byte, d *ktrap.Decision, indent string) []byte {
 }
 
 func (p Palette) decided(dst []byte, d *ktrap.Decision) []byte {
-	dst = fmt.Appendf(dst, "%sdecided at %s+%#x%s", p.place, d.Func, d.Offset, p.reset)
+	what := "decided at"
+	if d.Compared {
+		what = "left the ways of others at"
+	}
+	dst = fmt.Appendf(dst, "%s%s %s+%#x%s", p.place, what, d.Func, d.Offset, p.reset)
 	if d.Source != nil {
 		dst = fmt.Appendf(dst, " (%s)", where(d.Source))
 	}
-	went := "not taken"
+	dst = fmt.Appendf(dst, ": %s", d.Text)
 	if d.Taken {
-		went = "taken"
+		dst = append(dst, ", taken"...)
+	} else if d.To > 0 {
+		dst = fmt.Appendf(dst, ", not taken: to +%#x", d.To)
 	}
-	dst = fmt.Appendf(dst, ": %s, %s to +%#x", d.Text, went, d.To)
 	switch {
 	case d.Value != nil && d.Returned != "":
 		dst = fmt.Appendf(dst, "; %s had returned %s", d.Returned, valueText(*d.Value))
@@ -151,7 +156,7 @@ func (p Palette) decided(dst []byte, d *ktrap.Decision) []byte {
 		dst = fmt.Appendf(dst, "; %s was %s", d.Register, valueText(*d.Value))
 	}
 	if d.Apart {
-		dst = fmt.Appendf(dst, "; none of %d other calls that came by went this way", d.Others)
+		dst = fmt.Appendf(dst, "; none of the %d others that came by went this way", d.Others)
 	}
 	return dst
 }

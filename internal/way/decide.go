@@ -3,10 +3,11 @@ package way
 // Decision is the branch that decided how a call went.
 type Decision struct {
 	Visit int // the block that it ends, an index of Call.Visits
-	Next  int // the visit behind it
-	// Returned says that what it tests is what a call of that block had returned;
-	// Inner is that call, if it was followed.
+	Next  int // the visit behind it; the same one if there is no branch to go by
+	// Returned says that it goes by what a call had returned, in the visit From; Inner
+	// is that call, if it was followed.
 	Returned bool
+	From     int
 	Inner    *Call
 	// Apart says that no other call that was seen went this way.
 	Apart bool
@@ -68,8 +69,8 @@ func ErrorNumber(result uint64) int64 {
 	return 0
 }
 
-// Decide finds the branch of c after which its result was certain: with an error, the
-// last one that tests what a call returned that failed in the same way; else the last
+// Decide finds the branch of c after which its result was certain: with an error, one
+// behind a call that failed in the same way; else the last
 // one before a block that makes the error's number, of which the other side leads by
 // that block; else the first at which it left the ways of others. A branch of which
 // both sides are ways of others decides nothing, as far as is known. ok is false if
@@ -99,9 +100,11 @@ func known(c *Call, i int, others *Profile) bool {
 	return others != nil && b >= 0 && others.runs[b] > 0 && c.Visits[i+1].Block >= 0 && !others.Apart(c, i)
 }
 
-// returned is the last branch on what a call returned that failed with e.
+// returned is the branch on what a call returned that failed with e, the last such
+// call: the first behind it at which c left the others; if it left them nowhere, the
+// first.
 func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool) {
-	for i := len(c.Visits) - 2; i >= 0; i-- {
+	for i := len(c.Visits) - 1; i >= 0; i-- {
 		v := c.Visits[i]
 		if v.Block < 0 {
 			continue
@@ -112,18 +115,30 @@ func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool
 				inner = in
 			}
 		}
-		b := &g.Blocks[v.Block]
-		tests := b.Tests && b.Width > 0 && narrow(c.Visits[i+1].Word, b.Width) == e && !c.Visits[i+1].Unseen
-		if inner == nil && !tests {
+		if inner == nil && !g.tests(c, i, e) {
 			continue
 		}
 		at := g.branch(c, i)
-		if at < 0 || c.Visits[at+1].Gap || known(c, at, others) {
-			continue
+		for later := i; later < len(c.Visits)-1; later++ {
+			if others.Apart(c, later) {
+				at = later
+				break
+			}
 		}
-		return Decision{Visit: at, Next: at + 1, Returned: at == i && b.Tests, Inner: inner}, true
+		if at >= 0 && !c.Visits[at+1].Gap {
+			return Decision{Visit: at, Next: at + 1, Returned: true, From: i, Inner: inner}, true
+		}
+		if inner != nil {
+			return Decision{Visit: i, Next: i, Returned: true, From: i, Inner: inner}, true
+		}
 	}
 	return d, false
+}
+
+// tests reports whether the branch behind visit i goes by a result, which was e.
+func (g *Graph) tests(c *Call, i int, e int64) bool {
+	b := &g.Blocks[c.Visits[i].Block]
+	return b.Tests && b.Width > 0 && i+1 < len(c.Visits) && !c.Visits[i+1].Unseen && narrow(c.Visits[i+1].Word, b.Width) == e
 }
 
 // narrow is the low bytes of a word, with their sign.
