@@ -296,9 +296,9 @@ func (c *Coverage) Padding(i int) bool { return c.Blocks[i].Why == padding }
 
 // Explained tells whether calls that were under way when counting began or ended, and
 // missed hits, may be all by which what enters blocks and what leaves them differs. If
-// not, the function has ways that are not known.
+// not, the function has ways that are not known. Where misses are not known it may be.
 func (c *Coverage) Explained() bool {
-	return uint64(c.Sum().Off) <= c.Missed+2*c.Threads
+	return !c.MissesKnown || uint64(c.Sum().Off) <= c.Missed+2*c.Threads
 }
 
 // Sum is what a Coverage comes to.

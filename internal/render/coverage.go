@@ -48,6 +48,9 @@ func (p Palette) coverageHead(dst []byte, c *ktrap.Coverage) []byte {
 	if c.Missed > 0 {
 		dst = fmt.Appendf(dst, "; %s%d hits were missed%s", p.warning, c.Missed, p.reset)
 	}
+	if !c.MissesKnown {
+		dst = append(dst, "; of some places it is not known what was missed"...)
+	}
 	dst = append(dst, '\n')
 	switch {
 	case s.Off == 0:
