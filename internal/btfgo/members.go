@@ -83,20 +83,23 @@ func (t *Types) Fields(typ types.Type) []string {
 	if id == 0 {
 		return nil
 	}
-	return t.fieldsOf(id, nil, 0)
+	return t.fieldsOf(id, nil, map[btf.ID]bool{})
 }
 
-func (t *Types) fieldsOf(id btf.ID, names []string, depth int) []string {
+// fieldsOf adds a struct's fields, and those of each anonymous struct in it once: a
+// lying BTF may put two into each.
+func (t *Types) fieldsOf(id btf.ID, names []string, seen map[btf.ID]bool) []string {
 	members, err := t.spec.Members(id)
-	if err != nil || depth > maxDepth {
+	if err != nil || seen[id] {
 		return names
 	}
+	seen[id] = true
 	for _, m := range members {
 		switch inner, err := t.spec.Strip(m.Type); {
 		case m.Name != "":
 			names = append(names, fieldName(m.Name))
 		case err == nil && (inner.Kind == btf.Struct || inner.Kind == btf.Union):
-			names = t.fieldsOf(inner.ID, names, depth+1)
+			names = t.fieldsOf(inner.ID, names, seen)
 		}
 	}
 	return names

@@ -122,3 +122,62 @@ func tryTypes(data []byte, handlers []string) (ok bool, err error) {
 	}
 	return true, nil
 }
+
+// rawBTF is types as words, and their names.
+func rawBTF(types []uint32, names string) []byte {
+	le := binary.LittleEndian
+	head := []byte{0x9f, 0xeb, 1, 0}
+	for _, n := range []int{24, 0, 4 * len(types), 4 * len(types), len(names)} {
+		head = le.AppendUint32(head, uint32(n))
+	}
+	for _, w := range types {
+		head = le.AppendUint32(head, w)
+	}
+	return append(head, names...)
+}
+
+// Structs that hold each other twice, 31 deep: two thousand million fields.
+func TestStructsThatDoubleAtEachStepAreShown(t *testing.T) {
+	const names = "\x00file\x00int\x00f_pos\x00"
+	types := []uint32{6, 1 << 24, 4, 32} // int is 1
+	for i := range uint32(31) {
+		name, next := uint32(0), i+3
+		if i == 0 {
+			name = 1
+		}
+		if i == 30 {
+			next = 1
+		}
+		field := uint32(0)
+		if i == 30 {
+			field = 10
+		}
+		types = append(types, name, 4<<24|2, 8, field, next, 0, field, next, 32)
+	}
+	data := rawBTF(types, names)
+	start := time.Now()
+	for _, field := range []string{"f_pos", "f_pso", "none"} {
+		text := "package trap\n\nfunc pre() { emit(cast[file](arg(0))." + field + ") }\n"
+		if _, err := tryTypes(data, []string{text}); err != nil {
+			t.Error(err)
+		}
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// A struct that is its own member, by value.
+func TestAStructInItselfIsRefusedOrShown(t *testing.T) {
+	const names = "\x00file\x00int\x00f_pos\x00"
+	data := rawBTF([]uint32{6, 1 << 24, 4, 32, 1, 4<<24 | 2, 8, 10, 2, 0, 0, 1, 0}, names)
+	for _, use := range []string{
+		"emit(unsafe.Sizeof(*f))", "emit(unsafe.Alignof(*f))", "emit(unsafe.Offsetof(f.f_pos))", "emit(*f == *f)",
+		"emit(f.f_pos.f_pos.f_pos)", "emit(f.none)", "seen[f]++", "kept = *f", "var w struct{ n uint32; f file }; emit(unsafe.Alignof(w))",
+	} {
+		text := "package trap\n\nimport \"unsafe\"\n\nvar seen map[*file]uint64\nvar kept [2]uint64\n\nfunc pre() {\n\tf := cast[file](arg(0))\n\t_ = unsafe.Sizeof(f.f_pos)\n\t" + use + "\n}\n"
+		if _, err := tryTypes(data, []string{text}); err != nil {
+			t.Errorf("%s: %v", use, err)
+		}
+	}
+}
