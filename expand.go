@@ -94,7 +94,10 @@ func (s *Session) each(p place.Place, like Probe) ([]*Probe, error) {
 		return nil, err
 	}
 	var probes []*Probe
-	for _, at := range spots {
+	for i, at := range spots {
+		if in, ok := s.on.instruction(at.sym, at.sym.Addr); ok && at.addr == in.Addr && in.IsEndbr() && i+1 < len(spots) && spots[i+1].addr == in.End() {
+			continue // the kernel puts its probe behind it: there is one anyway
+		}
 		probe := like
 		probe.Optional = true
 		if probe.Addr = at.addr; p.Addr == 0 && !p.Glob { // a name that a glob matches may stand for several

@@ -40,6 +40,12 @@ func TestManyPlacesByOneEventAreToldApart(t *testing.T) {
 	}
 	began := time.Now()
 	regs := register(t, s, both...)
+	twice := map[uint64]int{}
+	for _, r := range regs {
+		if twice[r.Addr]++; twice[r.Addr] > 2 {
+			t.Errorf("%s is there %d times", r.Place(), twice[r.Addr])
+		}
+	}
 	t.Logf("%d places attached in %v", len(regs), time.Since(began))
 	do := func() {
 		for range calls {
