@@ -27,7 +27,7 @@ test-deep: lint kernels
 
 build:
 	@echo 'building bin/ktrap'
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ktrap ./cmd/ktrap
+	@scripts/build.sh bin/ktrap
 
 lint:
 	@echo 'gofmt, vet, staticcheck'

@@ -11,9 +11,7 @@ import (
 // linker from leaving out those that nothing calls: 2 MB more.
 func TestTheBinaryIsSmallerThan12MB(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ktrap")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+	if out, err := exec.Command("../../scripts/build.sh", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	info, err := os.Stat(file)
