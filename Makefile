@@ -4,7 +4,7 @@ KERNELS = 5.10 6.1 6.12 7.3
 QEMU = qemu-system-x86_64=qemu-system-x86
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: try test test-deep build lint kernels bench-start bench-events bench-hit bench-build bench-image bench-compile
+.PHONY: try test test-deep build lint kernels bench-start bench-events bench-hit bench-attach bench-build bench-image bench-compile
 
 # A real kernel in a throwaway machine, at work, with a probe in it.
 try: build
@@ -64,6 +64,11 @@ bench-hit: build
 bench-build: build
 	@scripts/setup.sh $(QEMU)
 	@CGO_ENABLED=0 go run ./internal/bench build
+
+# Hundreds of probes in one function, beside the same made by hand.
+bench-attach: build
+	@scripts/setup.sh $(QEMU)
+	@CGO_ENABLED=0 go run ./internal/bench -k $(K) -runs 3 attach
 
 bench-image: build
 	@scripts/setup.sh objdump=binutils

@@ -99,7 +99,7 @@ func (s *Session) resolve(probe *Probe) (*Registration, plan.Point, error) {
 	if err != nil {
 		return nil, point, err
 	}
-	verdict := site.Judge(s.query(probe, sym, addr))
+	verdict := s.judges.Judge(s.query(probe, sym, addr))
 	if err := verdict.Err(); err != nil {
 		return nil, point, err
 	}

@@ -33,6 +33,7 @@ import (
 	"ktrap/internal/kernel"
 	"ktrap/internal/outcome"
 	"ktrap/internal/plan"
+	"ktrap/internal/site"
 	"ktrap/internal/stream"
 	"ktrap/symbols"
 )
@@ -92,6 +93,7 @@ type Session struct {
 	scripts []*Script
 	sources map[*HandlerFile]*Script // by the handlers that they are of
 	loading loading
+	judges  site.Judges
 	numbers []outcome.Reg        // of arch.Regs, as instructions number them
 	pairing sync.Mutex           // guards awaited
 	awaited map[execution]*Event // hits whose outcome is not seen yet

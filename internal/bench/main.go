@@ -11,8 +11,8 @@
 // A peer counts as attached as soon as the code of the probed function has changed
 // in the kernel's memory; ktrap only when it says so, which is later. "start" and
 // "hit" run on one processor whose clock advances a nanosecond an instruction, so
-// that milliseconds there are counts and repeat on any host; "events" needs two
-// processors and takes the host's time. "image" needs no machine: it takes the
+// that milliseconds there are counts and repeat on any host; "events" and "attach" need
+// two processors and take the host's time. "image" needs no machine: it takes the
 // host's time for whole processes; nor does "compile", which counts instructions;
 // "twins" runs what that compiles, in machines as those of "hit"; "build" does both.
 // Each ends with exit code 1 if ktrap misses its target.
@@ -63,6 +63,7 @@ var benchmarks = map[string]benchmark{
 	"start":   {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureStarts, func() results { return new(starts) }},
 	"events":  {nil, lab.Config{CPUs: 2, Memory: 3072}, recorders, measureBursts, func() results { return new(bursts) }},
 	"hit":     {nil, lab.Config{ICount: true, Memory: 2048}, starters, measureHits, func() results { return new(hitCosts) }},
+	"attach":  {nil, lab.Config{CPUs: 2, Memory: 2048}, nil, measureAttaches, func() results { return new(attaches) }},
 	"image":   {host: onImage},
 	"compile": {host: onCompile},
 	"twins":   {host: onTwins, measure: measureTwins},
@@ -74,7 +75,7 @@ func main() {
 	flag.StringVar(&o.kernel, "k", lab.DefaultKernel, "kernel to run on")
 	flag.StringVar(&o.ktrap, "ktrap", "bin/ktrap", "the ktrap to measure")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each tool, after one that warms up")
-	flag.StringVar(&o.only, "only", "", "of hit: only what has `WORDS` in its name")
+	flag.StringVar(&o.only, "only", "", "of hit: only what has `WORDS` in its name; of attach: only so many places")
 	flag.BoolVar(&o.json, "json", false, "print every run as JSON")
 	inside := flag.Bool("inside", false, "measure here: what the machine is given to run")
 	flag.Parse()
@@ -83,7 +84,7 @@ func main() {
 	bench, ok := benchmarks[o.name]
 	unpacks := *inside && o.name == "decompress"
 	if !ok && !unpacks || o.runs < 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|image|compile|twins|build")
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|attach|image|compile|twins|build")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)

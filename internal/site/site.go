@@ -124,7 +124,7 @@ func (r *Refusal) Error() string {
 
 // Judge applies the kernel's rules to a place.
 func Judge(q Query) Verdict {
-	return newSubject(&q).verdict()
+	return new(Judges).Judge(q)
 }
 
 func (s *subject) verdict() Verdict {

@@ -26,11 +26,34 @@ type blacklist struct {
 	ranges []Range
 }
 
-func newSubject(q *Query) *subject {
+func newSubject(q *Query) *subject { return new(Judges).subject(q) }
+
+// Judges judges places one after the other, and decodes a function once for all of
+// its places that come in turn. Its zero value is ready; Kernel may not change.
+type Judges struct {
+	code  []byte // of the function
+	insts []disasm.Inst
+	addr  uint64
+}
+
+// Judge returns the verdict on q.
+func (j *Judges) Judge(q Query) Verdict { return j.subject(&q).verdict() }
+
+// walk decodes q's function.
+func (j *Judges) walk(q *Query) []disasm.Inst {
+	same := len(q.Code) > 0 && len(q.Code) == len(j.code) && &q.Code[0] == &j.code[0] && q.Func.Addr == j.addr
+	if !same {
+		j.code, j.addr = q.Code, q.Func.Addr
+		j.insts = slices.Collect(q.Kernel.Arch.Walk(q.Func.Addr, q.Code))
+	}
+	return j.insts
+}
+
+func (j *Judges) subject(q *Query) *subject {
 	if size := q.Func.Size; size != 0 && size < uint64(len(q.Code)) {
 		q.Code = q.Code[:size]
 	}
-	s := &subject{Query: q, insts: slices.Collect(q.Kernel.Arch.Walk(q.Func.Addr, q.Code))}
+	s := &subject{Query: q, insts: j.walk(q)}
 	if q.Patches == nil {
 		q.Patches = q.Kernel.Patches
 	}
