@@ -86,7 +86,8 @@ const marked = "__x64_sys_getpgid"
 
 func startCorpus(t *testing.T) *corpus {
 	c := &corpus{session: open(t), records: map[*ktrap.Registration][]string{}, marks: make(chan bool, 1)}
-	mark := register(t, c.session, &ktrap.Probe{Symbol: marked, PID: uint32(os.Getpid())})[0]
+	// With registers, so that it takes no trampoline: bpfmaps is beside none.
+	mark := register(t, c.session, &ktrap.Probe{Symbol: marked, PID: uint32(os.Getpid()), Regs: true})[0]
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for ev, err := range c.session.Events(t.Context()) {

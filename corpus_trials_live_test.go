@@ -111,6 +111,8 @@ var trials = map[string]trial{
 	"ttysnoop":        {do: writeTerminal, want: want{"5 bytes: hello": exactly(1)}},
 	"unshares":        {do: leaveNamespaces, want: want{`left["files"]`: exactly(1), `left["filesystem"]`: exactly(1), `left["mounts"]`: exactly(1), `left["other"]`: exactly(0)}},
 	"waits":           {do: both(times(2, child(0, unix.SYS_EXIT_GROUP, 0)), waitForAny), want: want{"millis[false]": atLeast(2), "millis[true]": atLeast(1), "since[*]": exactly(0)}},
+	"badreads":        {do: times(4, func(*testing.T) { unix.Umask(0o22) }), want: want{"traps[14]": exactly(4)}},
+	"swaps":           {do: times(4, func(*testing.T) { unix.Umask(0o22) }), want: want{"swaps": exactly(4), "others": exactly(0)}},
 	"who":             {do: times(4, func(*testing.T) { unix.Umask(0o22) }), want: want{`calls[{.uid=0, .gid=0, .comm="corpus"}]`: exactly(4), "byCPU[*]": atLeast(4)}},
 	"works":           {do: writeTerminal, want: want{`queued["events_unbound"]`: atLeast(1)}},
 }
