@@ -144,6 +144,12 @@ func place() point { return kt.place }
 
 type point uint32
 
+type trap struct {
+	nr   uint32
+	addr uint64
+	user bool
+}
+
 type hist struct{ *ktAdded }
 
 func (h hist) add(v any) { h.take(v) }
