@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,10 +87,12 @@ func (f *form) run(file string, e *executed) error {
 	return nil
 }
 
-// Calls made before it is measured what one costs, and then.
+// Calls made before it is measured what one costs, and then, how many times some.
+// These have each size of the caller's equally often.
 const (
 	firstCalls = 200
-	moreCalls  = 2000
+	someCalls  = 8 * (maxShift + 1)
+	times      = 21
 )
 
 // costOf attaches a handler file's programs where the handlers belong, makes calls,
@@ -165,8 +168,9 @@ func begin(m object.Map) []byte {
 	return make([]byte, m.ValueSize)
 }
 
-// took calls a function and returns what the programs of this process took for it.
-func took(function string) (cost float64, err error) {
+// took calls a function and returns what the programs of this process took for it:
+// of many times some calls the median, since an interrupt may come in between.
+func took(function string) (float64, error) {
 	c, err := newCaller()
 	if err != nil {
 		return 0, err
@@ -175,18 +179,29 @@ func took(function string) (cost float64, err error) {
 	if err := c.call(function, firstCalls); err != nil {
 		return 0, err
 	}
+	costs := make([]float64, times)
+	for i := range costs {
+		if costs[i], err = c.cost(function); err != nil {
+			return 0, err
+		}
+	}
+	slices.Sort(costs)
+	return costs[times/2], nil
+}
+
+func (c *caller) cost(function string) (cost float64, err error) {
 	before, err := programTimes()
 	if err != nil {
 		return 0, err
 	}
-	if err := c.call(function, moreCalls); err != nil {
+	if err := c.call(function, someCalls); err != nil {
 		return 0, err
 	}
 	after, err := programTimes()
 	for id, now := range after {
 		runs := now.runs - before[id].runs
-		if runs < moreCalls {
-			return 0, errors.Join(err, fmt.Errorf("%s ran a program %d times in %d calls", function, runs, moreCalls))
+		if runs < someCalls {
+			return 0, errors.Join(err, fmt.Errorf("%s ran a program %d times in %d calls", function, runs, someCalls))
 		}
 		cost += float64(now.time-before[id].time) / float64(runs)
 	}

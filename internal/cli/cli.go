@@ -71,9 +71,9 @@ func Main(args []string, io Streams) int {
 }
 
 // Up to when its probes are attached, and in commands that attach none, ktrap lives
-// for milliseconds: the first garbage is collected at 8 MB, not at 4.
+// for milliseconds: the first garbage is collected at 6 MB, not at 4.
 const (
-	gcStarting = 200
+	gcStarting = 150
 	gcWatching = 100
 )
 
