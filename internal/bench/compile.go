@@ -64,7 +64,7 @@ func onCompile(ctx context.Context, o options) (results, error) {
 			return nil, err
 		}
 		for _, name := range twinNames {
-			s, err := f.measure(ctx, name)
+			s, err := f.measure(ctx, name, name == o.shown)
 			if err != nil {
 				return nil, fmt.Errorf("%s for %s: %w", name, f.Name, err)
 			}
@@ -97,7 +97,7 @@ func (f *form) findCast() {
 	}
 }
 
-func (f *form) measure(ctx context.Context, name string) (s size, err error) {
+func (f *form) measure(ctx context.Context, name string, listed bool) (s size, err error) {
 	theirs, err := clang(ctx, name, *f)
 	if err != nil {
 		return s, err
@@ -121,6 +121,9 @@ func (f *form) measure(ctx context.Context, name string) (s size, err error) {
 			ours[h.Name] = o.Insns
 			s.Ours += slots(o.Insns)
 			s.Clang += slots(theirs[h.Name])
+			if listed {
+				list(fmt.Sprintf("%s of %s for %s", h.Name, name, f.Name), o.Insns, theirs[h.Name])
+			}
 		}
 	}
 	return s, f.same(u, ours, theirs)
@@ -206,4 +209,19 @@ func (f *form) arguments(source string) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// list prints a pair of programs side by side.
+func list(title string, ours, theirs asm.Instructions) {
+	fmt.Printf("%s\n     %-44s clang\n", title, "ktrap")
+	for at := range max(len(ours), len(theirs)) {
+		var a, b string
+		if at < len(ours) {
+			a = object.Text(ours[at], at)
+		}
+		if at < len(theirs) {
+			b = object.Text(theirs[at], at)
+		}
+		fmt.Printf("%3d  %-44s %s\n", at, a, b)
+	}
 }

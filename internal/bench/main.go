@@ -35,6 +35,7 @@ import (
 
 type options struct {
 	name   string // of the benchmark
+	shown  string // the twin whose programs are printed
 	kernel string
 	ktrap  string
 	runs   int
@@ -79,12 +80,12 @@ func main() {
 	flag.BoolVar(&o.json, "json", false, "print every run as JSON")
 	inside := flag.Bool("inside", false, "measure here: what the machine is given to run")
 	flag.Parse()
-	o.name = flag.Arg(0)
+	o.name, o.shown = flag.Arg(0), flag.Arg(1)
 	o.files = flag.Args()[min(1, flag.NArg()):]
 	bench, ok := benchmarks[o.name]
 	unpacks := *inside && o.name == "decompress"
 	if !ok && !unpacks || o.runs < 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|attach|image|compile|twins|build")
+		fmt.Fprintln(os.Stderr, "usage: bench [-k KERNEL] [-ktrap PATH] [-runs N] [-only WORDS] [-json] start|events|hit|attach|image|compile [TWIN]|twins|build")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)

@@ -232,12 +232,7 @@ func (h *Handler) EmitWatched(t Target, watch func(pass string, lines []Line)) (
 	}
 	o := &object.Handler{Program: object.Program{Context: t.Context}, Name: h.Name}
 	if t.Bare {
-		o.Insns = asm.Instructions{asm.Mov.Reg(ledger.Context, asm.R1)}
-		if h.unit.file.Env.Part {
-			o.Insns = append(o.Insns, asm.Mov.Reg(ledger.Counts, asm.R2))
-		}
-		o.Lines = append(make([]token.Position, len(o.Insns)), h.lines(code.Pos)...)
-		o.Insns = append(o.Insns, code.Insns...)
+		o.Insns, o.Lines = code.Insns, h.lines(code.Pos)
 		return o, nil
 	}
 	o.Insns = ledger.Enter(t.Point)

@@ -28,6 +28,7 @@ func plain(f func(*ir.Func)) func(*state) { return func(s *state) { f(s.f) } }
 var early = []pass{
 	{"branches", "", "", plain(opt.Branches)},
 	{"values", "", "folded", plain(opt.Values)},
+	{"thread", "folded", "", plain(opt.Thread)},
 	{"branches", "folded", "", plain(opt.Branches)},
 	{"dead", "folded", "", plain(opt.Dead)},
 }
@@ -35,10 +36,16 @@ var early = []pass{
 // late runs for each target, on a copy.
 var late = []pass{
 	{"lower", "", "lowered", func(s *state) { lower.Func(s.f, s.target, s.args) }},
+	{"same", "lowered", "", plain(opt.Same)},
+	{"promote", "lowered", "loaded", plain(opt.Promote)},
+	{"stores", "loaded", "", plain(opt.Stores)},
 	{"values", "lowered", "known", plain(opt.Values)},
+	{"thread", "known", "", plain(opt.Thread)},
 	{"branches", "", "", plain(opt.Branches)},
 	{"dead", "known", "", plain(opt.Dead)},
-	{"retarget", "known", "", plain(opt.Retarget)},
+	{"sink", "known", "", plain(opt.Sink)},
+	{"unread", "known", "", plain(opt.Unread)},
+	{"rename", "known", "", plain(opt.Rename)},
 	{"legal", "lowered", "legal", plain(lower.Legal)},
 }
 

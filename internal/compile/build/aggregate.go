@@ -208,7 +208,7 @@ func (b *builder) linear(s object.Scale, n number, x ir.Operand) ir.Reg {
 func (b *builder) tick(t *table, key ast.Expr, bucket ir.Reg) {
 	done := b.newBlock()
 	if key == nil {
-		index := b.temp(8)
+		index := b.f.NewSlot(8)
 		b.store(index, 0, 4, ir.R(bucket))
 		slot := b.lookUp(t, index, done)
 		b.add(ir.Ins{Op: ir.Atomic, A: slot, B: ir.C(1), Size: 8})
@@ -292,7 +292,7 @@ func (b *builder) otherOf(t *table, entry ir.Reg, missing *ir.Block) {
 
 // first is the key of an array's first entry.
 func (b *builder) first() ir.Operand {
-	key := b.temp(8)
+	key := b.f.NewSlot(8)
 	b.store(key, 0, 4, ir.C(0))
 	return key
 }

@@ -13,21 +13,22 @@ import (
 	"go/token"
 	"go/types"
 
+	"github.com/cilium/ebpf/asm"
+
 	"ktrap/internal/compile/front"
 	"ktrap/internal/compile/ir"
 	"ktrap/internal/diag"
-	"ktrap/internal/ledger"
 )
 
 // Handler builds the IR of one handler. Mistakes are noted in s.File.
 func Handler(s *Shared, h *front.Handler) *ir.Func {
-	b := &builder{Shared: s, handler: h, f: ir.New(h.Decl.Name.Name), vars: map[*types.Var]place{}}
+	b := &builder{Shared: s, handler: h, f: ir.New(h.Decl.Name.Name), vars: map[*types.Var]place{}, bounds: map[types.Object]int64{}}
 	b.exit = b.newBlock()
 	if h.Kind == front.Fault {
 		b.trap = &trap{addr: ir.C(0), err: ir.C(0)}
 	}
 	if s.Env.Part {
-		b.memory = ir.R(b.f.NewReg(ir.Info{Fixed: int8(ledger.Counts) + 1}))
+		b.memory = ir.R(b.f.NewReg(ir.Info{Fixed: int8(asm.R2) + 1}))
 	}
 	b.cur = b.newBlock()
 	b.f.Blocks = []*ir.Block{b.cur}
@@ -51,10 +52,9 @@ type builder struct {
 	cur     *ir.Block // where code goes
 	exit    *ir.Block // ends the handler
 	vars    map[*types.Var]place
+	bounds  map[types.Object]int64 // what variables of loops stay below
 	calls   []*frame
 	pos     token.Pos
-	temps   []ir.Operand // slots that the statement took
-	free    []ir.Operand // slots that statements gave back
 	insns   int
 	memory  ir.Operand // of a part: where emit writes to
 	trap    *trap      // in a fault handler: what it is told of
@@ -118,21 +118,6 @@ func (b *builder) call(fn int32, pure bool, args ...ir.Operand) ir.Operand {
 	dst := b.reg()
 	b.add(ir.Ins{Op: ir.Call, Fn: fn, Pure: pure, Dst: dst, Args: args})
 	return ir.R(dst)
-}
-
-// temp is memory on the stack until the end of the statement.
-func (b *builder) temp(size int) ir.Operand {
-	size = (size + 7) &^ 7
-	for i, s := range b.free {
-		if b.f.Slots[s.Index].Size == size {
-			b.free = append(b.free[:i], b.free[i+1:]...)
-			b.temps = append(b.temps, s)
-			return s
-		}
-	}
-	s := b.f.NewSlot(size)
-	b.temps = append(b.temps, s)
-	return s
 }
 
 func (b *builder) fail(at ast.Node, code diag.Code, hint, format string, args ...any) {

@@ -28,7 +28,7 @@ func (b *builder) tries() bool { return b.handler.Fault != nil && b.trap == nil 
 
 // tried reads a scalar.
 func (b *builder) tried(p place, size int32) ir.Operand {
-	to := b.temp(8)
+	to := b.f.NewSlot(8)
 	b.try(asm.FnProbeReadKernel, p, place{base: to, size: int(size)})
 	dst := b.f.NewReg(ir.Info{Struct: b.pointee(p.typ)})
 	b.add(ir.Ins{Op: ir.Load, Dst: dst, A: to, Size: size})
@@ -61,26 +61,12 @@ func (b *builder) try(fn asm.BuiltinFunc, from, to place) {
 // fault writes the fault handler in. What ends a handler ends this one only, since
 // the other may have a record to submit.
 func (b *builder) fault(t *trap) {
-	h, pos, exit, slots := b.handler.Fault, b.pos, b.exit, len(b.f.Slots)
+	h, pos, exit := b.handler.Fault, b.pos, b.exit
 	b.trap, b.exit = t, b.newBlock()
 	b.body(h.Obj, h.Decl, nil)
 	b.jump(b.exit)
 	b.start(b.exit)
 	b.trap, b.exit, b.pos = nil, exit, pos
-	b.reclaim(slots)
-}
-
-// reclaim gives back the memory of all slots from the n-th on.
-func (b *builder) reclaim(n int) {
-	given := map[int32]bool{}
-	for _, s := range b.free {
-		given[s.Index] = true
-	}
-	for i := n; i < len(b.f.Slots); i++ {
-		if !given[int32(i)] {
-			b.free = append(b.free, ir.Operand{Kind: ir.Frame, Index: int32(i)})
-		}
-	}
 }
 
 // trapField is a field of a *trap.

@@ -58,6 +58,9 @@ func (b *builder) forLoop(s *ast.ForStmt, label string) {
 	head, body := b.newBlock(), b.newBlock()
 	l := &loop{label: label, done: b.newBlock(), next: b.newBlock()}
 	turns, known := b.turns(s, s.Cond)
+	if known && turns > maxTurns && s.Init == nil {
+		known = false
+	}
 	if known && turns > maxTurns {
 		b.fail(s, diag.LoopBound, "the verifier walks through every turn", "a loop of %d turns is longer than %d", turns, maxTurns)
 	}
@@ -74,6 +77,10 @@ func (b *builder) forLoop(s *ast.ForStmt, label string) {
 	}
 	b.start(body)
 	b.push(l)
+	if v, bound := b.below(s, known); v != nil {
+		b.bounds[v] = bound
+		defer delete(b.bounds, v)
+	}
 	b.stmt(s.Body)
 	b.pop()
 	b.jump(l.next)
@@ -121,7 +128,7 @@ func (b *builder) turns(s *ast.ForStmt, e ast.Expr) (n int64, known bool) {
 		return 0, false
 	}
 	v := b.Info.ObjectOf(id)
-	from, ok1 := b.initial(s.Init, v)
+	from, ok1 := b.initial(s, v)
 	to, ok2 := b.constant(cond.Y)
 	step, ok3 := b.step(s.Post, v)
 	if !ok1 || !ok2 || !ok3 || b.assigned(s.Body, v) || !b.fits(v, to, step) {
@@ -178,12 +185,59 @@ func (b *builder) constant(e ast.Expr) (int64, bool) {
 	return constant.Int64Val(v)
 }
 
-func (b *builder) initial(s ast.Stmt, v types.Object) (int64, bool) {
-	a, ok := s.(*ast.AssignStmt)
-	if !ok || a.Tok != token.DEFINE || len(a.Lhs) != 1 || b.Info.ObjectOf(a.Lhs[0].(*ast.Ident)) != v {
+// initial is what a loop's variable begins with: said by the loop, or where it is
+// declared, if nothing but the loop changes it then.
+func (b *builder) initial(s *ast.ForStmt, v types.Object) (int64, bool) {
+	if a, ok := s.Init.(*ast.AssignStmt); ok && a.Tok == token.DEFINE && len(a.Lhs) == 1 && b.Info.ObjectOf(a.Lhs[0].(*ast.Ident)) == v {
+		return b.constant(a.Rhs[0])
+	}
+	h := b.history(v)
+	local, _ := v.(*types.Var)
+	if at, ok := b.vars[local]; !ok || at.space != inReg || h == nil || h.changes != 1 {
 		return 0, false
 	}
-	return b.constant(a.Rhs[0])
+	if h.first == nil {
+		return 0, true
+	}
+	return b.constant(h.first)
+}
+
+// below is the variable of a loop that counts up from zero or more, and the number
+// that it stays below in the loop's body.
+func (b *builder) below(s *ast.ForStmt, known bool) (v types.Object, bound int64) {
+	if !known {
+		return nil, 0
+	}
+	cond := s.Cond.(*ast.BinaryExpr)
+	for cond.Op == token.LAND {
+		next := cond.X
+		if _, known := b.turns(s, ast.Unparen(next)); !known {
+			next = cond.Y
+		}
+		cond = ast.Unparen(next).(*ast.BinaryExpr)
+	}
+	v = b.Info.ObjectOf(ast.Unparen(cond.X).(*ast.Ident))
+	from, _ := b.initial(s, v)
+	bound, _ = b.constant(cond.Y)
+	switch {
+	case from < 0:
+		return nil, 0
+	case cond.Op == token.LSS:
+		return v, bound
+	case cond.Op == token.LEQ:
+		return v, bound + 1
+	}
+	return nil, 0
+}
+
+// inBounds reports whether an index is the variable of a loop that keeps it below n.
+func (b *builder) inBounds(index ast.Expr, n int64) bool {
+	id, ok := ast.Unparen(index).(*ast.Ident)
+	if !ok {
+		return false
+	}
+	bound, ok := b.bounds[b.Info.ObjectOf(id)]
+	return ok && bound <= n
 }
 
 func (b *builder) step(s ast.Stmt, v types.Object) (int64, bool) {
@@ -363,6 +417,10 @@ func (b *builder) ranged(s *ast.RangeStmt, label string, n number, bound ir.Oper
 	b.start(body)
 	if s.Key != nil {
 		b.assignValue(s.Key, place{space: inReg, typ: b.typeOf(s.Key), reg: at})
+		if id, ok := s.Key.(*ast.Ident); ok && s.Tok == token.DEFINE && known && !b.assigned(s.Body, b.Info.ObjectOf(id)) {
+			b.bounds[b.Info.ObjectOf(id)] = bound.Imm
+			defer delete(b.bounds, b.Info.ObjectOf(id))
+		}
 	}
 	if s.Value != nil {
 		b.assignValue(s.Value, b.ranging(array, at))
@@ -381,6 +439,7 @@ func (b *builder) ranged(s *ast.RangeStmt, label string, n number, bound ir.Oper
 func (b *builder) ranging(array place, at ir.Reg) place {
 	t := array.typ.Underlying().(*types.Array)
 	array.size /= max(int(t.Len()), 1)
+	array.room = 0
 	if array.space != inOwn {
 		array.size = b.kernelSize(t.Elem())
 		array.base = b.plain(array.base)
@@ -397,7 +456,7 @@ func (b *builder) switchCase(s *ast.SwitchStmt, label string) {
 	}
 	var tag place
 	if s.Tag != nil {
-		tag = b.tag(s.Tag)
+		tag = b.switched(s)
 	}
 	done := b.newBlock()
 	bodies := make([]*ir.Block, len(s.Body.List)+1)
@@ -427,7 +486,29 @@ func (b *builder) switchCase(s *ast.SwitchStmt, label string) {
 	b.start(done)
 }
 
-// tag computes what a switch compares, once.
+// switched is what a switch compares, once. Of a text that is compared with constants
+// only, so much is read as tells which one it is.
+func (b *builder) switched(s *ast.SwitchStmt) place {
+	call, ok := ast.Unparen(s.Tag).(*ast.CallExpr)
+	if !ok || b.word(call) != "str" {
+		return b.tag(s.Tag)
+	}
+	longest := 0
+	for _, c := range s.Body.List {
+		for _, e := range c.(*ast.CaseClause).List {
+			v := b.Info.Types[e].Value
+			if v == nil {
+				return b.tag(s.Tag)
+			}
+			longest = max(longest, len(constant.StringVal(v)))
+		}
+	}
+	p := b.ownTemp(types.Typ[types.String], min((longest+2+7)&^7, b.bound(call)))
+	b.wordTo(call, "str", p)
+	return p
+}
+
+// tag computes what is compared or assigned, once.
 func (b *builder) tag(e ast.Expr) place {
 	if _, ok := scalar(b.typeOf(e)); ok {
 		r := b.f.NewReg(ir.Info{Struct: b.pointee(b.typeOf(e))})

@@ -78,7 +78,7 @@ func (s *Shared) Calls(h *front.Handler) string {
 func (b *builder) frame() ir.Operand {
 	at := b.reg()
 	b.add(ir.Ins{Op: ir.Caller, Dst: at})
-	key := b.temp(8)
+	key := b.f.NewSlot(8)
 	b.store(key, 0, 8, ir.R(at))
 	return key
 }

@@ -27,6 +27,7 @@ type place struct {
 	base  ir.Operand // else: an address, and bytes from there
 	off   int32
 	size  int  // bytes, of memory
+	room  int  // bytes from off that are its own, with padding; 0: as many as its size
 	shift int  // of a bitfield: bits from off
 	bits  int  // of a bitfield: its width, else 0
 	fixed bool // may not be assigned: a range variable's array
@@ -57,7 +58,7 @@ func (b *builder) place(e ast.Expr) (place, bool) {
 // ownTemp is memory for a value of t until the end of the statement.
 func (b *builder) ownTemp(t types.Type, bound int) place {
 	size, _ := b.size(t, bound)
-	return place{space: inOwn, typ: t, base: b.temp(size), size: size}
+	return place{space: inOwn, typ: t, base: b.f.NewSlot(size), size: size}
 }
 
 func (b *builder) identPlace(e *ast.Ident) (place, bool) {
@@ -191,7 +192,7 @@ func (b *builder) field(e *ast.SelectorExpr, p place, i int) (place, bool) {
 		return place{}, false
 	}
 	p.off += int32(l.offsets[i])
-	p.typ, p.size = v.Type(), l.sizes[i]
+	p.typ, p.size, p.room = v.Type(), l.sizes[i], l.room(i)
 	return p, true
 }
 
@@ -223,7 +224,7 @@ func (b *builder) element(e *ast.IndexExpr, p place, t *types.Array) place {
 	if p.space != inOwn {
 		size = b.kernelSize(t.Elem())
 	}
-	p.typ, p.size = t.Elem(), size
+	p.typ, p.size, p.room = t.Elem(), size, 0
 	index := b.index(e.Index)
 	if index.Kind == ir.Const && index.Imm*int64(size)+int64(p.off) < near {
 		p.off += int32(index.Imm) * int32(size)
@@ -233,7 +234,7 @@ func (b *builder) element(e *ast.IndexExpr, p place, t *types.Array) place {
 	// one register only.
 	at := b.reg()
 	b.move(at, index)
-	if p.space == inOwn {
+	if p.space == inOwn && !b.inBounds(e.Index, t.Len()) {
 		ok := b.newBlock()
 		b.branch(ir.Lt, true, ir.R(at), ir.C(t.Len()), ok, b.exit)
 		b.start(ok)
@@ -336,8 +337,18 @@ func (b *builder) assign(at ast.Node, p place, x ir.Operand) {
 		b.fail(at, diag.KernelWrite, "", "a handler reads the kernel and never writes to it")
 	default:
 		n, _ := scalar(p.typ)
-		b.store(p.base, p.off, int32(n.bits/8), x)
+		b.store(p.base, p.off, b.filled(p, n), x)
 	}
+}
+
+// filled is how many bytes a scalar's store takes: those of the padding behind it as
+// well, which are zero as a register's upper bits are.
+func (b *builder) filled(p place, n number) int32 {
+	size := int32(n.bits / 8)
+	for !(n.signed && n.bits < 32) && int(2*size) <= min(p.room, 8) && aligned([]place{p}, 0, 2*size) {
+		size *= 2
+	}
+	return size
 }
 
 func (b *builder) store(base ir.Operand, off, size int32, x ir.Operand) {

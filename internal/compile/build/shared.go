@@ -23,6 +23,7 @@ type Shared struct {
 	layouts  map[*types.Struct]*layout
 	pairs    map[*front.Pair]*pair
 	assigned map[*types.Var][]ast.Expr
+	past     map[types.Object]*history
 	zeros    int // bytes of the largest aggregate, which begins as zeros
 	zerosAt  int // in the variables' map
 }
@@ -192,6 +193,14 @@ func (s *Shared) size(t types.Type, bound int) (size, align int) {
 		return l.size, l.align
 	}
 	return 0, 1
+}
+
+// room is how many bytes field i has to itself: up to the next one's.
+func (l *layout) room(i int) int {
+	if i+1 < len(l.offsets) {
+		return l.offsets[i+1] - l.offsets[i]
+	}
+	return l.size - l.offsets[i]
 }
 
 func btoi(b bool) int {

@@ -15,14 +15,9 @@ func (b *builder) block(list []ast.Stmt) {
 	}
 }
 
-// stmt writes one statement and takes back the memory that its expressions took.
 func (b *builder) stmt(s ast.Stmt) {
 	b.pos = s.Pos()
-	outer := b.temps
-	b.temps = nil
 	b.statement(s, "")
-	b.free = append(b.free, b.temps...)
-	b.temps = outer
 }
 
 func (b *builder) statement(s ast.Stmt, label string) {

@@ -52,7 +52,7 @@ func (b *builder) table(e ast.Expr) *table {
 
 // key builds a key on the stack.
 func (b *builder) key(t *table, e ast.Expr) ir.Operand {
-	p := place{space: inOwn, typ: t.key, base: b.temp(t.keySize), size: t.keySize}
+	p := place{space: inOwn, typ: t.key, base: b.f.NewSlot(t.keySize), size: t.keySize}
 	if call, ok := ast.Unparen(e).(*ast.CallExpr); ok && b.isWord(t.key, "stack") {
 		b.wordTo(call, b.word(call), p)
 		return p.base
@@ -152,7 +152,7 @@ func (b *builder) set(t *table, key, value ir.Operand) {
 // cell puts a scalar where a helper can take its address.
 func (b *builder) cell(t *table, x ir.Operand) ir.Operand {
 	n, _ := scalar(t.val)
-	slot := b.temp(8)
+	slot := b.f.NewSlot(8)
 	b.store(slot, 0, int32(n.bits/8), x)
 	return slot
 }

@@ -6,6 +6,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"github.com/cilium/ebpf/asm"
 
@@ -377,13 +378,7 @@ func (b *builder) literal(p place, e *ast.CompositeLit) {
 
 func (b *builder) structLiteral(p place, e *ast.CompositeLit, t *types.Struct) {
 	l := b.layout(t)
-	filled := 0
-	for i := range l.sizes {
-		filled += l.sizes[i]
-	}
-	if len(e.Elts) < t.NumFields() || filled < l.size {
-		b.clear(p)
-	}
+	b.clearGaps(p, l, e, t)
 	for i, elt := range e.Elts {
 		if kv, ok := elt.(*ast.KeyValueExpr); ok {
 			elt = kv.Value
@@ -392,9 +387,36 @@ func (b *builder) structLiteral(p place, e *ast.CompositeLit, t *types.Struct) {
 			}
 		}
 		if i < len(l.offsets) {
-			b.copyTo(elt, place{space: inOwn, typ: t.Field(i).Type(), base: p.base, off: p.off + int32(l.offsets[i]), size: l.sizes[i]})
+			b.copyTo(elt, place{space: inOwn, typ: t.Field(i).Type(), base: p.base, off: p.off + int32(l.offsets[i]), size: l.sizes[i], room: l.room(i)})
 		}
 	}
+}
+
+// clearGaps zeroes the words of a struct that a literal does not fill.
+func (b *builder) clearGaps(p place, l *layout, e *ast.CompositeLit, t *types.Struct) {
+	full := make([]bool, p.size)
+	for i, elt := range e.Elts {
+		if kv, ok := elt.(*ast.KeyValueExpr); ok {
+			v := b.Info.Uses[kv.Key.(*ast.Ident)]
+			for i = 0; t.Field(i) != v; i++ {
+			}
+		}
+		if i >= len(l.offsets) {
+			continue
+		}
+		size := l.sizes[i]
+		if n, ok := scalar(t.Field(i).Type()); ok {
+			size = int(b.filled(place{base: p.base, off: p.off + int32(l.offsets[i]), room: l.room(i)}, n))
+		}
+		for at := range size {
+			full[l.offsets[i]+at] = true
+		}
+	}
+	chunks(p.size, func(at, n int32) {
+		if slices.Contains(full[at:at+n], false) {
+			b.store(p.base, p.off+at, n, ir.C(0))
+		}
+	}, p)
 }
 
 func (b *builder) arrayLiteral(p place, e *ast.CompositeLit, t *types.Array) {

@@ -73,36 +73,6 @@ type jump struct {
 	to        *ir.Block
 }
 
-// frame places the slots that are used.
-func (e *encoder) frame() error {
-	used := make([]bool, len(e.f.Slots))
-	var at token.Pos
-	for _, b := range e.f.Blocks {
-		for i := range b.Ins {
-			b.Ins[i].Uses(func(o *ir.Operand) {
-				if o.Kind == ir.Frame && !used[o.Index] {
-					used[o.Index] = true
-					if e.size += e.f.Slots[o.Index].Size; e.size > stackSize && at == 0 {
-						at = b.Ins[i].Pos
-					}
-				}
-			})
-		}
-	}
-	if e.size > stackSize {
-		return &Error{at, ErrStack}
-	}
-	e.slots = make([]int64, len(used))
-	top := int64(0)
-	for i, u := range used {
-		if u {
-			top -= int64(e.f.Slots[i].Size)
-			e.slots[i] = top
-		}
-	}
-	return nil
-}
-
 func (e *encoder) add(in asm.Instruction) {
 	e.insns = append(e.insns, in)
 	e.pos = append(e.pos, e.at)

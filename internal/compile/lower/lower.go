@@ -46,15 +46,30 @@ func Func(f *ir.Func, t Target, a Args) {
 	if t.Site != nil {
 		f = t.post(f)
 	}
-	l := &lowering{f: f, t: t, args: a, typed: make([]bool, len(f.Regs)), defs: make([]int, len(f.Regs))}
+	l := &lowering{f: f, t: t, args: a, typed: make([]bool, len(f.Regs)), defs: make([]int, len(f.Regs)), uses: make([]int, len(f.Regs)), records: map[ir.Reg]bool{}}
 	l.ctx = f.NewReg(ir.Info{Fixed: int8(ledger.Context) + 1})
+	if t.Bare {
+		f.Regs[l.ctx].Fixed = int8(asm.R1) + 1
+	}
 	l.counts = f.NewReg(ir.Info{Fixed: int8(ledger.Counts) + 1})
 	l.index = f.NewReg(ir.Info{Fixed: int8(ledger.Index) + 1})
-	for _, b := range f.Blocks {
-		for i := range b.Ins {
-			l.defs[b.Ins[i].Dst]++
+	count := func(o *ir.Operand) {
+		if o.Kind == ir.Value {
+			l.uses[o.Reg]++
 		}
 	}
+	for _, b := range f.Blocks {
+		for i := range b.Ins {
+			in := &b.Ins[i]
+			l.defs[in.Dst]++
+			in.Uses(count)
+			if in.Op == ir.Call && in.Fn == int32(asm.FnRingbufReserve) {
+				l.records[in.Dst] = true
+			}
+		}
+		b.End.Uses(count)
+	}
+	l.computed = computed(f)
 	// Blocks are in reverse postorder: a register that is assigned once is seen to
 	// be typed before it is used.
 	for _, b := range f.Blocks {
@@ -68,16 +83,26 @@ type lowering struct {
 	args               Args
 	ctx, counts, index ir.Reg
 	typed              []bool // the verifier knows what it points to
-	defs               []int
+	defs, uses         []int
+	records            map[ir.Reg]bool
+	computed           []bool // it is used for more than to read what it points to
 	scratch, plain     ir.Operand
 	out                []ir.Ins
-	in                 *ir.Ins // what is being lowered
+	in, next           *ir.Ins // what is being lowered, and what follows in the block
+	taken              bool    // next is done already
 }
 
 func (l *lowering) block(b *ir.Block) {
 	l.out = make([]ir.Ins, 0, len(b.Ins)+8)
 	for i := range b.Ins {
-		l.in = &b.Ins[i]
+		l.in, l.next = &b.Ins[i], nil
+		if i+1 < len(b.Ins) {
+			l.next = &b.Ins[i+1]
+		}
+		if l.taken {
+			l.taken = false // it was read to where it is stored
+			continue
+		}
 		if lower := lowerings[l.in.Op]; lower != nil {
 			lower(l)
 		} else {

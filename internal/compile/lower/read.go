@@ -36,10 +36,24 @@ func (l *lowering) structOf(o ir.Operand) uint32 {
 	return id
 }
 
-// probe reads by a helper, which gives zero for what it can't read.
+// probe reads by a helper, which gives zero for what it can't read: to where the value
+// is stored next, if that is a record's field or a key's.
 func (l *lowering) probe(in ir.Ins, fn asm.BuiltinFunc) {
+	if to := l.next; to != nil && to.Op == ir.Store && to.B == ir.R(in.Dst) && to.Size == in.Size && l.private(to.A) {
+		l.taken = true
+		l.fetch(fn, l.offset(to.A, to.Off), in.Size, l.offset(in.A, in.Off))
+		if l.uses[in.Dst] > 1 {
+			l.load(in.Dst, to.A, to.Off, in.Size)
+		}
+		return
+	}
 	l.fetch(fn, l.scratchSlot(), in.Size, l.offset(in.A, in.Off))
 	l.load(in.Dst, l.scratchSlot(), 0, in.Size)
+}
+
+// private reports whether nobody else sees what is written at an address.
+func (l *lowering) private(o ir.Operand) bool {
+	return o.Kind == ir.Frame || o.Kind == ir.Value && l.records[o.Reg] && l.defs[o.Reg] == 1
 }
 
 func (l *lowering) fetch(fn asm.BuiltinFunc, to ir.Operand, size int32, from ir.Operand) {
@@ -83,9 +97,9 @@ func (l *lowering) bytes(kernel, user asm.BuiltinFunc) {
 
 // number makes a plain number of a pointer. The verifier allows no arithmetic on
 // one that it knows, and knows it wherever it is copied or spilled; a helper that
-// reads it from memory forgets it.
+// reads it from memory forgets it. As an address for a helper any pointer will do.
 func (l *lowering) number() {
-	if !l.knows(l.in.A) {
+	if !l.knows(l.in.A) || !l.computed[l.in.Dst] {
 		l.add(ir.Ins{Op: ir.Mov, Wide: true, Dst: l.in.Dst, A: l.in.A})
 		return
 	}
@@ -95,4 +109,36 @@ func (l *lowering) number() {
 	l.add(ir.Ins{Op: ir.Store, A: l.plain, B: l.in.A, Size: 8})
 	l.fetch(asm.FnProbeReadKernel, l.scratchSlot(), 8, l.plain)
 	l.load(l.in.Dst, l.scratchSlot(), 0, 8)
+}
+
+// computed finds the registers that are used for more than to read what they point to,
+// or moved to one that is.
+func computed(f *ir.Func) []bool {
+	is := make([]bool, len(f.Regs))
+	note := func(o *ir.Operand) bool {
+		if o.Kind != ir.Value || is[o.Reg] {
+			return false
+		}
+		is[o.Reg] = true
+		return true
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := len(f.Blocks) - 1; i >= 0; i-- {
+			b := f.Blocks[i]
+			b.End.Uses(func(o *ir.Operand) { changed = note(o) || changed })
+			for j := len(b.Ins) - 1; j >= 0; j-- {
+				switch in := &b.Ins[j]; in.Op {
+				case ir.Read, ir.Plain:
+				case ir.Copy, ir.Text:
+					changed = note(&in.A) || changed
+				case ir.Mov:
+					changed = is[in.Dst] && note(&in.A) || changed
+				default:
+					in.Uses(func(o *ir.Operand) { changed = note(o) || changed })
+				}
+			}
+		}
+	}
+	return is
 }

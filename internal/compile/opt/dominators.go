@@ -43,3 +43,13 @@ func meet(idom []int, a, b int) int {
 	}
 	return a
 }
+
+// dominated lists the blocks that each one immediately dominates.
+func dominated(f *ir.Func, idom []int) [][]*ir.Block {
+	children := make([][]*ir.Block, len(f.Blocks))
+	for id, b := range f.Blocks[1:] {
+		d := idom[id+1]
+		children[d] = append(children[d], b)
+	}
+	return children
+}

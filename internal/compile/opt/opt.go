@@ -104,27 +104,6 @@ func dead(in *ir.Ins, uses []int) bool {
 	return uses[in.Dst] == own
 }
 
-// Retarget lets an instruction write a variable instead of a temporary that is
-// moved there: t = a + b; v = t. Not t = a - v: an instruction's first operand is
-// moved to where its result goes, which must not hold the second.
-func Retarget(f *ir.Func) {
-	defs, uses := counts(f)
-	for _, b := range f.Blocks {
-		kept := b.Ins[:0]
-		for _, in := range b.Ins {
-			if n := len(kept); in.Op == ir.Mov && in.Wide && in.A.Kind == ir.Value && n > 0 {
-				t := in.A.Reg
-				if last := &kept[n-1]; last.Dst == t && t != in.Dst && defs[t] == 1 && uses[t] == 1 && last.B != ir.R(in.Dst) {
-					last.Dst = in.Dst
-					continue
-				}
-			}
-			kept = append(kept, in)
-		}
-		b.Ins = kept
-	}
-}
-
 // counts tells how often each register is written and read.
 func counts(f *ir.Func) (defs, uses []int) {
 	defs, uses = make([]int, len(f.Regs)), make([]int, len(f.Regs))

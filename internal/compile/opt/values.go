@@ -12,16 +12,12 @@ import "ktrap/internal/compile/ir"
 func Values(f *ir.Func) {
 	preds := f.Preds()
 	idom := dominators(f, preds)
-	children := make([][]*ir.Block, len(f.Blocks))
-	for id, b := range f.Blocks[1:] {
-		d := idom[id+1]
-		children[d] = append(children[d], b)
-	}
+	children := dominated(f, idom)
 	defs, _ := counts(f)
 	n := &numbering{
 		f: f, preds: preds, children: children,
-		version: make([]int32, len(f.Regs)), copies: make([]copied, len(f.Regs)), small: make([]bool, len(f.Regs)),
-		known: map[key]versioned{},
+		version: make([]int32, len(f.Regs)), copies: make([]copied, len(f.Regs)), small: make([]bool, len(f.Regs)), made: make([]made, len(f.Regs)),
+		known: map[key]versioned{}, slots: slotsOf(f, defs),
 	}
 	for r, count := range defs {
 		if count > 1 || f.Regs[r].Fixed != 0 {
@@ -41,7 +37,9 @@ type numbering struct {
 	version  []int32
 	copies   []copied
 	small    []bool // the upper half is zero
+	made     []made // of another register and a constant
 	known    map[key]versioned
+	slots    []slot
 	undo     []func()
 }
 
@@ -97,10 +95,10 @@ func (n *numbering) block(b *ir.Block, straight bool) {
 
 // assign begins a new version of r.
 func (n *numbering) assign(r ir.Reg) {
-	old, oldCopy, oldSmall := n.version[r], n.copies[r], n.small[r]
-	n.undo = append(n.undo, func() { n.version[r], n.copies[r], n.small[r] = old, oldCopy, oldSmall })
+	old, oldCopy, oldSmall, oldMade := n.version[r], n.copies[r], n.small[r], n.made[r]
+	n.undo = append(n.undo, func() { n.version[r], n.copies[r], n.small[r], n.made[r] = old, oldCopy, oldSmall, oldMade })
 	n.last++
-	n.version[r], n.copies[r], n.small[r] = n.last, copied{}, false
+	n.version[r], n.copies[r], n.small[r], n.made[r] = n.last, copied{}, false, made{}
 }
 
 // source replaces a register by what it was moved from, if that is still the same.
@@ -120,11 +118,13 @@ func (n *numbering) source(o *ir.Operand) {
 
 func (n *numbering) instruction(in *ir.Ins) {
 	n.operands(in)
+	n.narrow(in)
+	n.chain(in)
 	fold(in)
 	if in.Op == ir.Mov && !in.Wide && in.A.Kind == ir.Value && n.small[in.A.Reg] {
 		in.Wide = true
 	}
-	if in.Fixed() && in.Dst != 0 {
+	if (in.Fixed() || n.stable(in)) && in.Dst != 0 {
 		k := n.key(in)
 		if have, ok := n.known[k]; ok && n.version[have.reg] == have.version && n.f.Regs[have.reg].Struct == n.f.Regs[in.Dst].Struct {
 			*in = ir.Ins{Op: ir.Mov, Wide: true, Dst: in.Dst, A: ir.R(have.reg), Pos: in.Pos}
@@ -137,15 +137,22 @@ func (n *numbering) instruction(in *ir.Ins) {
 	}
 	small := n.isSmall(in)
 	var c copied
+	when := int32(0)
+	if in.A.Kind == ir.Value {
+		when = n.version[in.A.Reg]
+	}
 	if in.Op == ir.Mov && in.Wide && (in.A.Kind == ir.Const || in.A.Kind == ir.Value && in.A.Reg != in.Dst) {
-		c = copied{from: in.A}
-		if in.A.Kind == ir.Value {
-			c.when = n.version[in.A.Reg]
-		}
+		c = copied{from: in.A, when: when}
 	}
 	n.assign(in.Dst)
 	c.version = n.version[in.Dst]
 	n.copies[in.Dst], n.small[in.Dst] = c, small
+	n.makes(in, when)
+}
+
+// stable reports whether in loads what stays as it is.
+func (n *numbering) stable(in *ir.Ins) bool {
+	return in.Op == ir.Load && in.A.Kind == ir.Frame && n.slots[in.A.Index].once()
 }
 
 func (n *numbering) isSmall(in *ir.Ins) bool {
@@ -212,5 +219,9 @@ func (n *numbering) key(in *ir.Ins) key {
 
 func (n *numbering) ending(e *ir.End) {
 	e.Uses(n.source)
+	if e.Kind == ir.Branch && !e.Wide {
+		n.loose(&e.A, 32)
+		n.loose(&e.B, 32)
+	}
 	foldEnd(e)
 }
