@@ -9,27 +9,27 @@ import (
 // made is how a register was made of another one and a constant: what values know of
 // bits.
 type made struct {
-	op            ir.Op
-	wide          bool
-	from          ir.Reg
-	by            int64
-	version, when int32 // of the register, and of from
+	op   ir.Op
+	wide bool
+	from ir.Reg
+	by   int64
+	when int32 // version of from
 }
 
 func (n *numbering) madeOf(o ir.Operand) (m made, ok bool) {
 	if o.Kind != ir.Value {
 		return m, false
 	}
-	m = n.made[o.Reg]
-	return m, m.from != 0 && m.version == n.version[o.Reg] && m.when == n.version[m.from]
+	m = n.of(o.Reg).made
+	return m, m.from != 0 && m.when == n.version(m.from)
 }
 
-// makes notes how in makes its register, which has its new version already.
-func (n *numbering) makes(in *ir.Ins, when int32) {
-	if in.Op > ir.Neg || in.A.Kind != ir.Value || in.B.Kind == ir.Value || in.A.Reg == in.Dst {
-		return
+// madeBy is how in, which works on a register, makes its own.
+func (n *numbering) madeBy(in *ir.Ins) made {
+	if in.Op > ir.Neg || in.B.Kind == ir.Value || in.A.Reg == in.Dst {
+		return made{}
 	}
-	n.made[in.Dst] = made{op: in.Op, wide: in.Wide, from: in.A.Reg, by: in.B.Imm, version: n.version[in.Dst], when: when}
+	return made{op: in.Op, wide: in.Wide, from: in.A.Reg, by: in.B.Imm, when: n.version(in.A.Reg)}
 }
 
 // loose replaces an operand of which only the lower bits count by one that has the

@@ -8,7 +8,8 @@ import "ktrap/internal/compile/ir"
 //
 // Registers are mutable, so what is known of one holds for a version of it: an
 // assignment begins a new version, and so does a block with several ways to it,
-// for every register that is assigned more than once.
+// for every register that is assigned more than once. The latter costs nothing: the
+// version of such a register is at least that of the last such block.
 func Values(f *ir.Func) {
 	preds := f.Preds()
 	idom := dominators(f, preds)
@@ -16,12 +17,12 @@ func Values(f *ir.Func) {
 	defs, _ := counts(f)
 	n := &numbering{
 		f: f, preds: preds, children: children,
-		version: make([]int32, len(f.Regs)), copies: make([]copied, len(f.Regs)), small: make([]bool, len(f.Regs)), made: make([]made, len(f.Regs)),
+		facts: make([]fact, len(f.Regs)), mutable: make([]bool, len(f.Regs)),
 		known: map[key]versioned{}, slots: slotsOf(f, defs),
 	}
 	for r, count := range defs {
 		if count > 1 || f.Regs[r].Fixed != 0 {
-			n.mutable = append(n.mutable, ir.Reg(r))
+			n.mutable[r] = true
 		}
 	}
 	n.block(f.Blocks[0], true)
@@ -32,15 +33,44 @@ type numbering struct {
 	f        *ir.Func
 	preds    [][]*ir.Block
 	children [][]*ir.Block
-	mutable  []ir.Reg
+	mutable  []bool
 	last     int32
-	version  []int32
-	copies   []copied
-	small    []bool // the upper half is zero
-	made     []made // of another register and a constant
+	merge    int32 // the version that the last block with several ways to it began
+	facts    []fact
 	known    map[key]versioned
 	slots    []slot
 	undo     []func()
+	past     []pastFact
+}
+
+// A fact is what is known of a register since it was assigned.
+type fact struct {
+	version int32
+	copied  copied
+	made    made
+	small   bool // the upper half is zero
+}
+
+// A pastFact was true before a register was assigned.
+type pastFact struct {
+	reg  ir.Reg
+	fact fact
+}
+
+// version is which assignment of r this is.
+func (n *numbering) version(r ir.Reg) int32 {
+	if n.mutable[r] {
+		return max(n.facts[r].version, n.merge)
+	}
+	return n.facts[r].version
+}
+
+// of is what is known of r; nothing, if it may be another value by now.
+func (n *numbering) of(r ir.Reg) fact {
+	if f := n.facts[r]; f.version == n.version(r) {
+		return f
+	}
+	return fact{}
 }
 
 // A versioned register is one assignment of it.
@@ -49,11 +79,10 @@ type versioned struct {
 	version int32
 }
 
-// copied is what a register was moved from; version is that of the register, and
-// of a source that is a register.
+// copied is what a register was moved from, and of a register its version then.
 type copied struct {
-	from          ir.Operand
-	version, when int32
+	from ir.Operand
+	when int32
 }
 
 // A key is equal for instructions that compute the same.
@@ -72,11 +101,10 @@ type value struct {
 }
 
 func (n *numbering) block(b *ir.Block, straight bool) {
-	mark := len(n.undo)
+	undo, past, merge := len(n.undo), len(n.past), n.merge
 	if !straight {
-		for _, r := range n.mutable {
-			n.assign(r)
-		}
+		n.last++
+		n.merge = n.last
 	}
 	for i := range b.Ins {
 		n.instruction(&b.Ins[i])
@@ -87,18 +115,21 @@ func (n *numbering) block(b *ir.Block, straight bool) {
 		// take a way from a block, never add one.
 		n.block(c, len(n.preds[c.ID]) == 1)
 	}
-	for i := len(n.undo) - 1; i >= mark; i-- {
+	for i := len(n.undo) - 1; i >= undo; i-- {
 		n.undo[i]()
 	}
-	n.undo = n.undo[:mark]
+	for i := len(n.past) - 1; i >= past; i-- {
+		n.facts[n.past[i].reg] = n.past[i].fact
+	}
+	n.undo, n.past, n.merge = n.undo[:undo], n.past[:past], merge
 }
 
 // assign begins a new version of r.
-func (n *numbering) assign(r ir.Reg) {
-	old, oldCopy, oldSmall, oldMade := n.version[r], n.copies[r], n.small[r], n.made[r]
-	n.undo = append(n.undo, func() { n.version[r], n.copies[r], n.small[r], n.made[r] = old, oldCopy, oldSmall, oldMade })
+func (n *numbering) assign(r ir.Reg, f fact) {
+	n.past = append(n.past, pastFact{r, n.facts[r]})
 	n.last++
-	n.version[r], n.copies[r], n.small[r], n.made[r] = n.last, copied{}, false, made{}
+	f.version = n.last
+	n.facts[r] = f
 }
 
 // source replaces a register by what it was moved from, if that is still the same.
@@ -106,11 +137,8 @@ func (n *numbering) source(o *ir.Operand) {
 	if o.Kind != ir.Value {
 		return
 	}
-	c := n.copies[o.Reg]
-	if c.from.Kind == ir.None || c.version != n.version[o.Reg] {
-		return
-	}
-	if c.from.Kind == ir.Value && c.when != n.version[c.from.Reg] {
+	c := n.of(o.Reg).copied
+	if c.from.Kind == ir.None || c.from.Kind == ir.Value && c.when != n.version(c.from.Reg) {
 		return
 	}
 	*o = c.from
@@ -121,12 +149,12 @@ func (n *numbering) instruction(in *ir.Ins) {
 	n.narrow(in)
 	n.chain(in)
 	fold(in)
-	if in.Op == ir.Mov && !in.Wide && in.A.Kind == ir.Value && n.small[in.A.Reg] {
+	if in.Op == ir.Mov && !in.Wide && in.A.Kind == ir.Value && n.of(in.A.Reg).small {
 		in.Wide = true
 	}
 	if (in.Fixed() || n.stable(in)) && in.Dst != 0 {
 		k := n.key(in)
-		if have, ok := n.known[k]; ok && n.version[have.reg] == have.version && n.f.Regs[have.reg].Struct == n.f.Regs[in.Dst].Struct {
+		if have, ok := n.known[k]; ok && n.version(have.reg) == have.version && n.f.Regs[have.reg].Struct == n.f.Regs[in.Dst].Struct {
 			*in = ir.Ins{Op: ir.Mov, Wide: true, Dst: in.Dst, A: ir.R(have.reg), Pos: in.Pos}
 		} else {
 			defer n.remember(k, in.Dst)
@@ -135,19 +163,15 @@ func (n *numbering) instruction(in *ir.Ins) {
 	if in.Dst == 0 {
 		return
 	}
-	small := n.isSmall(in)
-	var c copied
-	when := int32(0)
-	if in.A.Kind == ir.Value {
-		when = n.version[in.A.Reg]
-	}
+	f := fact{small: n.isSmall(in)}
 	if in.Op == ir.Mov && in.Wide && (in.A.Kind == ir.Const || in.A.Kind == ir.Value && in.A.Reg != in.Dst) {
-		c = copied{from: in.A, when: when}
+		f.copied = copied{from: in.A}
 	}
-	n.assign(in.Dst)
-	c.version = n.version[in.Dst]
-	n.copies[in.Dst], n.small[in.Dst] = c, small
-	n.makes(in, when)
+	if in.A.Kind == ir.Value {
+		f.copied.when = n.version(in.A.Reg)
+		f.made = n.madeBy(in)
+	}
+	n.assign(in.Dst, f)
 }
 
 // stable reports whether in loads what stays as it is.
@@ -161,7 +185,7 @@ func (n *numbering) isSmall(in *ir.Ins) bool {
 		return in.Size <= 4
 	case ir.Mov:
 		if in.Wide && in.A.Kind == ir.Value {
-			return n.small[in.A.Reg]
+			return n.of(in.A.Reg).small
 		}
 		return !in.Wide || in.A.Kind == ir.Const && uint64(in.A.Imm) < 1<<32
 	}
@@ -196,7 +220,7 @@ func (n *numbering) remember(k key, dst ir.Reg) {
 			delete(n.known, k)
 		}
 	})
-	n.known[k] = versioned{dst, n.version[dst]}
+	n.known[k] = versioned{dst, n.version(dst)}
 }
 
 func (n *numbering) key(in *ir.Ins) key {
@@ -209,7 +233,7 @@ func (n *numbering) key(in *ir.Ins) key {
 		if i < len(k.operands) {
 			k.operands[i].operand = *o
 			if o.Kind == ir.Value {
-				k.operands[i].version = n.version[o.Reg]
+				k.operands[i].version = n.version(o.Reg)
 			}
 		}
 		i++
