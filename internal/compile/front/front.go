@@ -72,6 +72,7 @@ func Check(src Source, env Env) (*File, diag.List) {
 	for _, step := range []func(){
 		func() { f.parse(src) },
 		f.refuse,
+		f.parts,
 		f.check,
 		f.declarations,
 		f.handlers,
