@@ -569,7 +569,7 @@ func TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason(t *testing.T) {
 // its start: a call of it hits them all, in order.
 func TestARangeIsAProbeForEachInstruction(t *testing.T) {
 	s := open(t)
-	probes, err := s.Probes(umask+"+0..0x10", ktrap.Probe{PID: uint32(os.Getpid())})
+	probes, err := s.Probes(umask+"+0..0x1c", ktrap.Probe{PID: uint32(os.Getpid())})
 	if err != nil || len(probes) < 3 {
 		t.Fatalf("%d probes, %v", len(probes), err)
 	}

@@ -123,6 +123,8 @@ var needBPF = []string{
 // elsewhere are tests that prove no more here.
 var elsewhere = []string{
 	"TestTracefsAloneHoldsTheSame", "TestTheTableOfRoomsIsTheCode",
+	"TestCtrlCGivesThePromptBackAndTheRestIsRemovedBehindIt", "TestASessionInTheBackgroundIsWaitedFor",
+	"TestEveryHandlerIsGoWithItsTypesBesideIt", "TestTypesWrittenAnewAreTheSame", "TestTheExamplesAreGoAndHandlers",
 	"TestAKilledTraceByTracefsLeavesNothing", "TestALeftOverEventIsRemovedByTheNextSession",
 	"TestTheTablesInMemoryAreThoseOfTheImage", "TestTheKernelAgreesWithEveryVerdict", "TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason",
 	"TestProgramsAreNeverCalledByWhatTheyRunThemselves", "TestAProbeWithinProgramsIsRefusedBesideATrampoline", "TestRandomPlacesAreArmedUnderLoadAndNothingIsLeft", "TestPostHandlersSeeWhatAKernelModulesSee",
