@@ -124,6 +124,7 @@ var needBPF = []string{
 var elsewhere = []string{
 	"TestTracefsAloneHoldsTheSame", "TestTheTableOfRoomsIsTheCode",
 	"TestCtrlCGivesThePromptBackAndTheRestIsRemovedBehindIt", "TestASessionInTheBackgroundIsWaitedFor",
+	"TestAProbeForOneHitHasOneAndIsLetGoOf", "TestAHandlerIsCalledOnceAndOnceMoreWhenEnabled",
 	"TestEveryHandlerIsGoWithItsTypesBesideIt", "TestTypesWrittenAnewAreTheSame", "TestTheExamplesAreGoAndHandlers",
 	"TestAKilledTraceByTracefsLeavesNothing", "TestALeftOverEventIsRemovedByTheNextSession",
 	"TestTheTablesInMemoryAreThoseOfTheImage", "TestTheKernelAgreesWithEveryVerdict", "TestEveryInstructionOfAFunctionIsProbedOrRefusedWithAReason",
