@@ -95,8 +95,10 @@ func (s *Session) each(p place.Place, like Probe) ([]*Probe, error) {
 	}
 	var probes []*Probe
 	for i, at := range spots {
-		if in, ok := s.on.instruction(at.sym, at.sym.Addr); ok && at.addr == in.Addr && in.IsEndbr() && i+1 < len(spots) && spots[i+1].addr == in.End() {
-			continue // the kernel puts its probe behind it: there is one anyway
+		if at.addr == at.sym.Addr && i+1 < len(spots) {
+			if in, ok := s.on.instruction(at.sym, at.addr); ok && in.IsEndbr() && spots[i+1].addr == in.End() {
+				continue // the kernel puts its probe behind it: there is one anyway
+			}
 		}
 		probe := like
 		probe.Optional = true

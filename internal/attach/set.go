@@ -254,7 +254,7 @@ func (p *Point) records() string {
 
 // Arm begins: from now on hits of all points count and are recorded.
 func (s *Set) Arm() error {
-	on := make([]byte, 4*len(s.job.Points)+4)
+	on := s.disarmed()
 	for i := range s.job.Points {
 		binary.NativeEndian.PutUint32(on[4*i:], 1)
 		s.on[i] = true
@@ -263,7 +263,10 @@ func (s *Set) Arm() error {
 }
 
 // Disarm ends: hits of any point count as unarmed from now on.
-func (s *Set) Disarm() error { return s.setState(make([]byte, 4*len(s.job.Points)+4)) }
+func (s *Set) Disarm() error { return s.setState(s.disarmed()) }
+
+// disarmed is the state in which no point is armed, with that of hits of none.
+func (s *Set) disarmed() []byte { return make([]byte, 4*(len(s.job.Points)+1)) }
 
 func (s *Set) setState(value []byte) error {
 	if err := s.state.Put(uint32(0), value); err != nil {

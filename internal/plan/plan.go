@@ -91,6 +91,12 @@ const many = 4
 // and 3.7 s by one event.
 const crowd = 8
 
+// choice is how a point would be caught, unless it shares an event, and why.
+type choice struct {
+	mechanism Mechanism
+	reason    string
+}
+
 // Make returns the steps that serve all points.
 func Make(k *facts.Kernel, points []Point, o Options) ([]Step, error) {
 	if o.Mechanism == eventWord {
@@ -107,15 +113,18 @@ func Make(k *facts.Kernel, points []Point, o Options) ([]Step, error) {
 	}
 	var steps []Step
 	at := map[Mechanism]int{}
+	choices := make([]choice, len(points))
 	singles := 0
-	for _, p := range points {
-		if m, _ := choose(k, p, entries, o); m == Kprobe && !p.Alone {
+	for i, p := range points {
+		choices[i].mechanism, choices[i].reason = choose(k, p, entries, o)
+		if choices[i].mechanism == Kprobe && !p.Alone {
 			singles++
 		}
 	}
+	together := singles >= crowd && o.Mechanism == "" && o.Guarded && k.Can(facts.KprobeEvents) == nil
 	for i, p := range points {
-		m, reason := choose(k, p, entries, o)
-		if m == Kprobe && !p.Alone && singles >= crowd && o.Mechanism == "" && o.Guarded && k.Can(facts.KprobeEvents) == nil {
+		m, reason := choices[i].mechanism, choices[i].reason
+		if together && m == Kprobe && !p.Alone {
 			m, reason = Event, fmt.Sprintf("%d places by one event: they are attached and let go together", singles)
 		}
 		if err := allowed(k, p, m); err != nil {
