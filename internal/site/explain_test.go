@@ -47,6 +47,8 @@ func TestTheMechanismIsTheKernelsChoice(t *testing.T) {
 		{"cli", "55 fa" + nops, 1, nil, ByJump, ""},
 		{"cli at the end of a kernel that does not preempt itself", "55 fa c3", 1, []func(*Query){func(q *Query) { q.Kernel.Preemptible = No }}, ByBoost, "not optimised: only 2 bytes are left in vfs_fsync_range, the jump takes 5"},
 		{"cli at the end", "55 fa c3", 1, nil, ByEmulation, "not optimised: only 2 bytes are left in vfs_fsync_range, the jump takes 5"},
+		{"what ends in code that is not known", "55" + strings.Repeat("90", 3) + "00", 1, []func(*Query){func(q *Query) { q.Func.Size = 6 }}, ByStep, "not optimised: the code behind it is not known; not boosted: this kernel may preempt itself (CONFIG_PREEMPTION)"},
+		{"what ends inside an instruction, as padding may", "55" + strings.Repeat("90", 4) + "00", 1, nil, ByJump, ""},
 		{"what is jumped into", "55 4889e5 4189fe ebf8" + nops, 1, nil, ByJump, ""},
 		{"the bytes before", "55 4889e5 4189fe ebfb" + nops, 1, nil, ByStep,
 			"not optimised: +0x7 jumps to +0x4, into the bytes that the jump takes; not boosted: this kernel may preempt itself (CONFIG_PREEMPTION)"},

@@ -40,14 +40,18 @@ func (s *subject) notOptimized() string {
 // copy elsewhere, or is patched by others.
 func (s *subject) notReplaceable() string {
 	end := s.addr
-	for i := s.at; end-s.addr < jumpSize; i++ {
-		if i == len(s.insts) {
-			return "not optimised: the code behind it is not known"
+	for _, in := range s.insts[s.at:] {
+		if end-s.addr >= jumpSize {
+			break
 		}
-		if in := s.insts[i]; !s.copyable(in) {
+		if !s.copyable(in) {
 			return fmt.Sprintf("not optimised: %s at +%#x can't run in another place", in, in.Addr-s.Func.Addr)
 		}
-		end = s.insts[i].End()
+		end = in.End()
+	}
+	// Padding may end inside an instruction, which the kernel reads to its end.
+	if end-s.addr < jumpSize && uint64(len(s.Code)) < s.Func.Size {
+		return "not optimised: the code behind it is not known"
 	}
 	for _, k := range []patch.Kind{patch.Ftrace, patch.JumpLabel, patch.StaticCall} {
 		if e, ok := s.patched(k, s.addr, end); ok {
