@@ -102,7 +102,7 @@ var sentences = map[Code]string{
 	Redeclared:   "A name is declared twice in one scope, or is a word of handlers.",
 	UnknownField: "The kernel's type has no field of that name on this kernel.",
 	UnknownType:  "The kernel has no type of that name.",
-	Import:       "A handler file imports only ktrap/kt.",
+	Import:       "A handler file imports only unsafe.",
 
 	Directive:    "A //ktrap: directive cannot be read, or stands where it means nothing.",
 	NoHandler:    "The file holds no pre, post, ret or fault function for a probe.",

@@ -22,7 +22,7 @@ import (
 
 // Handler builds the IR of one handler. Mistakes are noted in s.File.
 func Handler(s *Shared, h *front.Handler) *ir.Func {
-	b := &builder{Shared: s, handler: h, f: ir.New(h.Decl.Name.Name), vars: map[*types.Var]place{}, bounds: map[types.Object]int64{}}
+	b := &builder{Shared: s, handler: h, f: ir.New(h.Decl.Name.Name), vars: map[*types.Var]place{}, bounds: map[types.Object]int64{}, inTurn: map[types.Object]int64{}}
 	b.exit = b.newBlock()
 	if h.Kind == front.Fault {
 		b.trap = &trap{addr: ir.C(0), err: ir.C(0)}
@@ -53,6 +53,7 @@ type builder struct {
 	exit    *ir.Block // ends the handler
 	vars    map[*types.Var]place
 	bounds  map[types.Object]int64 // what variables of loops stay below
+	inTurn  map[types.Object]int64 // what they are in the turn that is being written
 	calls   []*frame
 	pos     token.Pos
 	insns   int

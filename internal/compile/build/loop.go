@@ -55,9 +55,12 @@ func (b *builder) forLoop(s *ast.ForStmt, label string) {
 	if s.Init != nil {
 		b.stmt(s.Init)
 	}
+	turns, known := b.turns(s, s.Cond)
+	if known && turns <= maxUnrolled && b.forUnrolled(s, label, turns) {
+		return
+	}
 	head, body := b.newBlock(), b.newBlock()
 	l := &loop{label: label, done: b.newBlock(), next: b.newBlock()}
-	turns, known := b.turns(s, s.Cond)
 	if known && turns > maxTurns && s.Init == nil {
 		known = false
 	}
@@ -208,15 +211,7 @@ func (b *builder) below(s *ast.ForStmt, known bool) (v types.Object, bound int64
 	if !known {
 		return nil, 0
 	}
-	cond := s.Cond.(*ast.BinaryExpr)
-	for cond.Op == token.LAND {
-		next := cond.X
-		if _, known := b.turns(s, ast.Unparen(next)); !known {
-			next = cond.Y
-		}
-		cond = ast.Unparen(next).(*ast.BinaryExpr)
-	}
-	v = b.Info.ObjectOf(ast.Unparen(cond.X).(*ast.Ident))
+	v, cond := b.counter(s)
 	from, _ := b.initial(s, v)
 	bound, _ = b.constant(cond.Y)
 	switch {
@@ -228,6 +223,19 @@ func (b *builder) below(s *ast.ForStmt, known bool) (v types.Object, bound int64
 		return v, bound + 1
 	}
 	return nil, 0
+}
+
+// counter is the variable of a loop whose turns are known, and its condition.
+func (b *builder) counter(s *ast.ForStmt) (v types.Object, cond *ast.BinaryExpr) {
+	cond = s.Cond.(*ast.BinaryExpr)
+	for cond.Op == token.LAND {
+		next := cond.X
+		if _, known := b.turns(s, ast.Unparen(next)); !known {
+			next = cond.Y
+		}
+		cond = ast.Unparen(next).(*ast.BinaryExpr)
+	}
+	return b.Info.ObjectOf(ast.Unparen(cond.X).(*ast.Ident)), cond
 }
 
 // inBounds reports whether an index is the variable of a loop that keeps it below n.
@@ -302,6 +310,10 @@ func (b *builder) rangeLoop(s *ast.RangeStmt, label string) {
 			b.unrolled(s, label, p, t)
 			return
 		}
+		if b.indexesFrame(s.Body, b.rangeKey(s)) && t.Len() <= maxUnrolled {
+			b.eachTurn(s, label, t.Len(), func(i int64) place { return b.elementAt(p, t, i) })
+			return
+		}
 		array, bound = p, ir.C(t.Len())
 		known = t.Len() <= maxTurns
 	case *types.Basic:
@@ -312,16 +324,16 @@ func (b *builder) rangeLoop(s *ast.RangeStmt, label string) {
 		n, _ = scalar(t)
 		bound = b.held(b.expr(s.X))
 		known = bound.Kind == ir.Const && n.back(bound.Imm) <= maxTurns
+		if known && n.back(bound.Imm) <= maxUnrolled && b.indexesFrame(s.Body, b.rangeKey(s)) {
+			b.eachTurn(s, label, n.back(bound.Imm), nil)
+			return
+		}
 	default:
 		b.fail(s.X, diag.MapUse, "a map is read when the probe ends", "a handler can't range over a %s", b.TypeString(t))
 		return
 	}
 	b.ranged(s, label, n, bound, array, known)
 }
-
-// maxUnrolled is the most elements of an array of a function that is ranged over: its
-// body is written as often.
-const maxUnrolled = 32
 
 // unrolled writes for i, v := range array for one on the stack, where every element
 // needs an address that is a constant (until 5.12: 01f810ace9ed).
@@ -336,26 +348,7 @@ func (b *builder) unrolled(s *ast.RangeStmt, label string, array place, t *types
 		b.copyPlace(s.X, array, was)
 		array = was
 	}
-	done := b.newBlock()
-	for i := range t.Len() {
-		l := &loop{label: label, done: done, next: b.newBlock()}
-		if s.Key != nil {
-			at := b.reg()
-			b.move(at, ir.C(i))
-			b.assignValue(s.Key, place{space: inReg, typ: b.typeOf(s.Key), reg: at})
-		}
-		element := array
-		element.typ, element.size = t.Elem(), array.size/int(t.Len())
-		element.off += int32(i) * int32(element.size)
-		b.assignValue(s.Value, element)
-		b.push(l)
-		b.stmt(s.Body)
-		b.pop()
-		b.jump(l.next)
-		b.start(l.next)
-	}
-	b.jump(done)
-	b.start(done)
+	b.eachTurn(s, label, t.Len(), func(i int64) place { return b.elementAt(array, t, i) })
 }
 
 // changes reports whether a variable, or a part of it, is assigned in body.

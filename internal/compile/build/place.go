@@ -210,26 +210,37 @@ func (b *builder) elementPlace(e *ast.IndexExpr) (place, bool) {
 			return place{}, false
 		}
 		return b.element(e, p, t.Elem().Underlying().(*types.Array)), true
+	case *types.Basic: // a text
+		return b.byteOf(e)
 	case *types.Map:
 		return b.lookUpOr(e), true
 	}
 	return place{}, false
 }
 
+// byteOf is text[index]. One of the kernel's own is read where it stands; behind the
+// end of any other there are zeros, up to the size that it has at most.
+func (b *builder) byteOf(e *ast.IndexExpr) (place, bool) {
+	p, ok := b.place(e.X)
+	if !ok || p.space == inReg {
+		return place{}, false
+	}
+	if i, ok := b.folded(e.Index); ok && p.size != 0 && i >= int64(p.size) {
+		b.fail(e.Index, diag.IndexRange, "", "index %d is outside of a text of %d bytes at most", i, p.size)
+		return b.elementAt(p, types.NewArray(types.Typ[types.Uint8], int64(p.size)), 0), true
+	}
+	return b.element(e, p, types.NewArray(types.Typ[types.Uint8], int64(p.size))), true
+}
+
 // element is p[index]. A constant index was checked by Go; any other one that is
 // outside of our own memory ends the handler, in the kernel's it reads what is
 // there.
 func (b *builder) element(e *ast.IndexExpr, p place, t *types.Array) place {
-	size := p.size / max(int(t.Len()), 1)
-	if p.space != inOwn {
-		size = b.kernelSize(t.Elem())
+	if i, ok := b.folded(e.Index); ok && i >= 0 && (i < t.Len() || p.space != inOwn) && i*int64(b.elementSize(p, t))+int64(p.off) < near {
+		return b.elementAt(p, t, i)
 	}
+	index, size := b.index(e.Index), b.elementSize(p, t)
 	p.typ, p.size, p.room = t.Elem(), size, 0
-	index := b.index(e.Index)
-	if index.Kind == ir.Const && index.Imm*int64(size)+int64(p.off) < near {
-		p.off += int32(index.Imm) * int32(size)
-		return p
-	}
 	// The copy is what is checked and then moved: the verifier learns the bound of
 	// one register only.
 	at := b.reg()
@@ -239,8 +250,11 @@ func (b *builder) element(e *ast.IndexExpr, p place, t *types.Array) place {
 		b.branch(ir.Lt, true, ir.R(at), ir.C(t.Len()), ok, b.exit)
 		b.start(ok)
 	}
+	if _, known := b.folded(e.Index); p.base.Kind == ir.Frame && !known {
+		b.fail(e, diag.NotGoHere, "declare the array as a variable of the file", "an array of a function is indexed by constants, and by what counts a loop of at most %d turns", maxUnrolled)
+	}
 	if p.base.Kind == ir.Frame {
-		b.fail(e, diag.NotGoHere, "declare the array as a variable of the file", "an array of a function is indexed by constants only")
+		return p
 	}
 	scaled := b.op(ir.Mul, true, ir.R(at), ir.C(int64(size)))
 	base := p.base
@@ -249,6 +263,21 @@ func (b *builder) element(e *ast.IndexExpr, p place, t *types.Array) place {
 	}
 	p.base = b.op(ir.Add, true, base, scaled)
 	return p
+}
+
+// elementAt is element i of an array, without a check.
+func (b *builder) elementAt(p place, t *types.Array, i int64) place {
+	size := b.elementSize(p, t)
+	p.typ, p.size, p.room = t.Elem(), size, 0
+	p.off += int32(i) * int32(size)
+	return p
+}
+
+func (b *builder) elementSize(p place, t *types.Array) int {
+	if p.space != inOwn {
+		return b.kernelSize(t.Elem())
+	}
+	return p.size / max(int(t.Len()), 1)
 }
 
 // index is an index as 64 bits; one below zero is a large one.
