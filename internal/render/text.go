@@ -83,7 +83,9 @@ func (p Palette) values(dst []byte, values []ktrap.Value, between string) []byte
 		if i > 0 {
 			dst = append(dst, between...)
 		}
-		dst = append(append(append(append(dst, p.name...), v.Name...), '='), p.reset...)
+		if v.Name != "" { // a value that was made where it was sent has none
+			dst = append(append(append(append(dst, p.name...), v.Name...), '='), p.reset...)
+		}
 		v.Name = ""
 		dst = v.AppendText(dst)
 	}

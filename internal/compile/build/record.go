@@ -215,7 +215,8 @@ func (b *builder) stackPart(user bool) part {
 	}}
 }
 
-// label names a value of a record by the last word of its expression.
+// label names a value of a record by the last word of its expression, or by what
+// was computed, if that is short.
 func label(e ast.Expr) string {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.Ident:
@@ -231,6 +232,12 @@ func label(e ast.Expr) string {
 			return label(e.Args[0])
 		}
 		return label(e.Fun)
+	case *ast.BinaryExpr, *ast.UnaryExpr:
+		if text := types.ExprString(e); len(text) <= maxLabel {
+			return text
+		}
 	}
 	return ""
 }
+
+const maxLabel = 40
