@@ -112,6 +112,8 @@ func splitInstruction(text string) instruction {
 
 func (in instruction) isCall() bool { return strings.HasPrefix(in.name, "call") }
 
+func (in instruction) isJump() bool { return strings.HasPrefix(in.name, "j") }
+
 func (in instruction) compares() bool {
 	return strings.HasPrefix(in.name, "cmp") || strings.HasPrefix(in.name, "test")
 }

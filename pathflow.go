@@ -53,7 +53,9 @@ func (f *follower) block(b Block) way.Block {
 	if t, ok := f.code.branch(b); ok {
 		out.Branch, out.Tests = true, t.returned
 	}
-	for _, l := range f.code.Lines[b.Start:b.End] {
+	lines := f.code.Lines[b.Start:b.End]
+	out.Calls = len(called(lines)) > 0
+	for _, l := range lines {
 		if e := splitInstruction(l.Text).makes(); e != 0 {
 			out.Makes = append(out.Makes, e)
 		}
@@ -67,17 +69,24 @@ func comesBack(e Edge) bool {
 	return e.Kind == "taken" || e.Kind == "not-taken" || strings.Contains(e.Out, coldSuffix)
 }
 
-// callees are the functions that one calls by name.
+// callees are the functions that one calls by name, or ends in.
 func (d *Disassembly) callees() (names []string) {
 	for _, l := range d.Lines {
-		if neverReturns(l.Target) || !splitInstruction(l.Text).isCall() || l.Target == "" || strings.Contains(l.Target, "+") {
+		in := splitInstruction(l.Text)
+		if l.Target == "" || strings.Contains(l.Target, "+") || !in.isCall() && !in.isJump() {
 			continue
 		}
-		if name := l.Target; !slices.Contains(names, name) && !strings.HasPrefix(name, "__x86_indirect") && name != "__fentry__" {
+		if name := l.Target; !slices.Contains(names, name) && name != d.Symbol && isFollowed(name) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// isFollowed tells a function from a part of one and from what stands for an
+// instruction.
+func isFollowed(name string) bool {
+	return !neverReturns(name) && !strings.Contains(name, coldSuffix) && !strings.HasPrefix(name, "__x86_") && name != "__fentry__"
 }
 
 // Bounds of what one Path follows.
@@ -129,6 +138,10 @@ func (f *following) add(name string, depth int) {
 	f.known[name] = true
 	if len(f.all) == maxFollowed || f.blocks >= maxBlocks {
 		f.left = append(f.left, name+": enough is followed")
+		return
+	}
+	if within().MatchString(name) {
+		f.left = append(f.left, name+": the programs of probes run it themselves, and its hits would be missed then")
 		return
 	}
 	next, err := f.session.follower(name, f.how)

@@ -101,23 +101,15 @@ func known(c *Call, i int, others *Profile) bool {
 }
 
 // returned is the branch on what a call returned that failed with e, the last such
-// call: the first behind it at which c left the others; if it left them nowhere, the
-// first.
+// call, or the first of those that handed it on: the first branch behind it at which c
+// left the others; if it left them nowhere, the first.
 func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool) {
 	for i := len(c.Visits) - 1; i >= 0; i-- {
-		v := c.Visits[i]
-		if v.Block < 0 {
+		if _, failed := g.failed(c, i, e); !failed {
 			continue
 		}
-		var inner *Call
-		for _, in := range v.Inner {
-			if ErrorNumber(in.Result) == e {
-				inner = in
-			}
-		}
-		if inner == nil && !g.tests(c, i, e) {
-			continue
-		}
+		i = g.handedOn(c, i, e)
+		inner, _ := g.failed(c, i, e)
 		at := g.branch(c, i)
 		for later := i; later < len(c.Visits)-1; later++ {
 			if others.Apart(c, later) {
@@ -133,6 +125,35 @@ func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool
 		}
 	}
 	return d, false
+}
+
+// failed reports whether a call of visit i is known to have returned e; inner is that
+// call, if it was followed.
+func (g *Graph) failed(c *Call, i int, e int64) (inner *Call, ok bool) {
+	v := c.Visits[i]
+	if v.Block < 0 {
+		return nil, false
+	}
+	for _, in := range v.Inner {
+		if ErrorNumber(in.Result) == e {
+			inner = in
+		}
+	}
+	return inner, inner != nil || g.tests(c, i, e)
+}
+
+// handedOn is the first of the calls up to that of visit i of which each failed with e
+// and nothing else was called in between: what one had returned, the next was given
+// (path_openat of 7.3 gives link_path_walk what step_into returned).
+func (g *Graph) handedOn(c *Call, i int, e int64) int {
+	for j := i - 1; j >= 0 && c.Visits[j].Block >= 0; j-- {
+		if _, failed := g.failed(c, j, e); failed {
+			i = j
+		} else if g.Blocks[c.Visits[j].Block].Calls {
+			break
+		}
+	}
+	return i
 }
 
 // tests reports whether the branch behind visit i goes by a result, which was e.

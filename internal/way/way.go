@@ -27,6 +27,7 @@ type Block struct {
 	Stray    bool  // ways that are not known may lead here
 	Ends     bool  // it may be the last of a call
 	Seen     bool  // a probe tells of it
+	Calls    bool  // functions are called in it
 	Branch   bool  // it ends in a branch of two ways
 	// Tests says that what the branch tests was returned by a call of this block.
 	Tests bool

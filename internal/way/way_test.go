@@ -287,6 +287,29 @@ func ran(result int64, words []uint64, blocks ...int) *Call {
 	return c
 }
 
+// Two calls failed with one error: the second was given what the first had returned,
+// unless another was called in between.
+func TestAnErrorThatIsHandedOnIsTheFirstCalls(t *testing.T) {
+	for _, test := range []struct {
+		between bool
+		want    int
+	}{{false, 0}, {true, 2}} {
+		g := Graph{Blocks: []Block{
+			{Succ: []int{1, 3}, Branch: true, Calls: true},
+			{Succ: []int{2}, Calls: test.between},
+			{Succ: []int{0, 3}, Branch: true, Calls: true},
+			{Ends: true},
+		}}
+		c := ran(-2, nil, 0, 1, 2, 3)
+		for _, i := range []int{0, 2} {
+			c.Visits[i].Inner = []*Call{{Func: 1, Result: c.Result}}
+		}
+		if d, ok := g.Decide(c, nil); !ok || d.From != test.want {
+			t.Errorf("another in between: %v: by visit %d, want %d", test.between, d.From, test.want)
+		}
+	}
+}
+
 func TestTheBranchThatDecided(t *testing.T) {
 	var others Profile
 	others.Add(ran(0, nil, 0, 1, 4, 3))
