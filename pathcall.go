@@ -57,7 +57,7 @@ type PathBlock struct {
 // Decision is the branch after which a call's result was certain, as far as is known.
 type Decision struct {
 	Func   string      `json:"func"`
-	Offset uint64      `json:"offset"` // of the branch
+	Offset uint64      `json:"offset"` // of the branch; 0 if that step was not kept
 	Text   string      `json:"text"`   // what compares, and the branch
 	To     uint64      `json:"to"`     // the offset where it led
 	Taken  bool        `json:"taken"`
@@ -163,6 +163,9 @@ func (w *Paths) decide(c *way.Call) *Decision {
 		return nil
 	}
 	from, next := c.Visits[found.Visit], c.Visits[found.Next]
+	if from.Block < 0 {
+		return w.within(&Decision{Func: f.code.Symbol, Text: "by steps that were not kept"}, found)
+	}
 	b := f.code.Blocks[from.Block]
 	jump := f.code.Lines[b.End-1]
 	t := f.tests[from.Block]
@@ -192,12 +195,17 @@ func (w *Paths) decide(c *way.Call) *Decision {
 			d.Returned = "a function that is called by its address"
 		}
 	}
+	if found.Next == found.Visit {
+		d.Text = "its result is returned as it is"
+	}
+	return w.within(d, found)
+}
+
+// within adds the decision in the call that returned it.
+func (w *Paths) within(d *Decision, found way.Decision) *Decision {
 	if found.Inner != nil {
 		d.Returned = w.followed[found.Inner.Func].code.Symbol
 		d.Inner = w.decide(found.Inner)
-		if found.Next == found.Visit {
-			d.Text = "its result is returned as it is"
-		}
 	}
 	return d
 }

@@ -137,7 +137,11 @@ func (p Palette) decided(dst []byte, d *ktrap.Decision) []byte {
 	if d.Compared {
 		what = "left the ways of others at"
 	}
-	dst = fmt.Appendf(dst, "%s%s %s+%#x%s", p.place, what, d.Func, d.Offset, p.reset)
+	dst = fmt.Appendf(dst, "%s%s %s", p.place, what, d.Func)
+	if d.Offset != 0 { // else it was not kept
+		dst = fmt.Appendf(dst, "+%#x", d.Offset)
+	}
+	dst = append(dst, p.reset...)
 	if d.Source != nil {
 		dst = fmt.Appendf(dst, " (%s)", where(d.Source))
 	}

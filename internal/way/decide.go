@@ -3,7 +3,7 @@ package way
 // Decision is the branch that decided how a call went.
 type Decision struct {
 	Visit int // the block that it ends, an index of Call.Visits
-	Next  int // the visit behind it; the same one if there is no branch to go by
+	Next  int // the visit behind it; the same one if there is no branch to go by, or it was not kept
 	// Returned says that it goes by what a call had returned, in the visit From; Inner
 	// is that call, if it was followed.
 	Returned bool
@@ -117,7 +117,7 @@ func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool
 				break
 			}
 		}
-		if at >= 0 && !c.Visits[at+1].Gap {
+		if c.Visits[i].Block >= 0 && at >= 0 && !c.Visits[at+1].Gap {
 			return Decision{Visit: at, Next: at + 1, Returned: true, From: i, Inner: inner}, true
 		}
 		if inner != nil {
@@ -131,15 +131,12 @@ func (g *Graph) returned(c *Call, e int64, others *Profile) (d Decision, ok bool
 // call, if it was followed.
 func (g *Graph) failed(c *Call, i int, e int64) (inner *Call, ok bool) {
 	v := c.Visits[i]
-	if v.Block < 0 {
-		return nil, false
-	}
 	for _, in := range v.Inner {
 		if ErrorNumber(in.Result) == e {
 			inner = in
 		}
 	}
-	return inner, inner != nil || g.tests(c, i, e)
+	return inner, inner != nil || v.Block >= 0 && g.tests(c, i, e)
 }
 
 // handedOn is the first of the calls up to that of visit i of which each failed with e

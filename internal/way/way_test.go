@@ -215,7 +215,7 @@ func TestAnyGapLeavesWhatRanBeforeAndBehindIt(t *testing.T) {
 		for _, p := range []*Profile{nil, &others} {
 			if d, ok := graphs[0].Decide(c, p); ok {
 				decided++
-				if d.Next != d.Visit+1 && d.Inner == nil || c.Visits[d.Visit].Block < 0 || c.Visits[d.Next].Gap {
+				if kept := c.Visits[d.Visit].Block >= 0 && !c.Visits[d.Next].Gap; d.Inner == nil && (d.Next != d.Visit+1 || !kept) {
 					t.Fatalf("%v: decided at %+v", c.Blocks(), d)
 				}
 			}
