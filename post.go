@@ -36,9 +36,6 @@ func (s *Session) post(r *Registration) error {
 	}
 	r.posted = &posted{inst: of.marks[r.Addr].Inst, outcome: o}
 	if r.handler() == r.probe.Post {
-		if err := r.posted.compilable(); err != nil {
-			return fmt.Errorf("%s: %w", r.Place(), err)
-		}
 		return nil
 	}
 	if m, ok := o.Memory(); ok && r.probe.Memory && !m.PerCPU {

@@ -14,14 +14,6 @@ import (
 // registers, and the handler is called by those at the places behind it, which are
 // registrations that nobody asked for: what they count and send is the first one's.
 
-// compilable refuses an outcome that programs can't have.
-func (p *posted) compilable() error {
-	if _, ok := p.outcome.Formula(); p.outcome.Kind == outcome.Computed && !ok {
-		return errors.New("what it does counts, which a handler's program can't: call a function of this process, by Func")
-	}
-	return nil
-}
-
 // follower is where r's handler is called when the instruction has led to addr.
 func (r *Registration) follower(addr uint64) *Registration {
 	by := &Registration{

@@ -30,6 +30,57 @@ import (
 // thread run them: the same executions must be recorded, with the same registers
 // before and after each.
 func TestPostHandlersSeeWhatAKernelModulesSee(t *testing.T) {
+	loadTruth(t)
+	h := &held{sampler: newSampler(t), kinds: map[string]int{}, differ: map[string]int{}}
+	r := registrar{t: t, dir: tracefsDir(t)}
+	r.expedite()
+	h.compare(Config{Unsafe: true}, []symbols.Symbol{h.ofModule("every_kind"), h.ofModule("truth_turns"), h.ofModule("truth_left_over")}, 1000)
+	h.run(30, 24)
+	if h.functions < 30 || h.instructions < enough {
+		t.Errorf("%d instructions of %d functions were compared, want at least %d of 30", h.instructions, h.functions, enough)
+	}
+	for _, kind := range kinds {
+		if h.kinds[kind.name] == 0 {
+			t.Errorf("no %s was among them", kind.name)
+		}
+	}
+	t.Logf("%d executions of %d instructions of %d functions: %v", h.executions, h.instructions, h.functions, h.kinds)
+	t.Logf("not compared, for want of a post-handler: %d; lost, by the ledger: %d; differences: %v", h.without, h.lost, h.differ)
+}
+
+// TestWhatTheKernelDoesWronglyInTheProcessorsSteadIsRefused holds a refusal of ours to
+// the kernel: a kprobe, of a module, changes what a loop and a return do.
+func TestWhatTheKernelDoesWronglyInTheProcessorsSteadIsRefused(t *testing.T) {
+	loadTruth(t)
+	s := newSampler(t)
+	if got, want := readInstructions(t), [2]uint64{3, 0}; got != want {
+		t.Fatalf("without a probe: %d turns of a loop of 3, and %d bytes left of a return's arguments", got[0], got[1])
+	}
+	var addrs []uint64
+	for _, name := range []string{"truth_turns", "truth_left_over"} {
+		sym := s.ofModule(name)
+		for in := range disasm.Walk(sym.Addr, s.k.code(sym)) {
+			e := s.k.explain(wanted{}, sym, in.Addr)
+			if e.Refusal != nil && e.Refusal.Reason == site.Misemulated {
+				addrs = append(addrs, in.Addr)
+			}
+		}
+	}
+	if len(addrs) != 2 {
+		t.Fatalf("%d places are refused as %s, want 2", len(addrs), site.Misemulated)
+	}
+	module := openModule(t)
+	defer module.Close()
+	module.arm(0, addrs)
+	got := readInstructions(t)
+	module.records()
+	if want := [2]uint64{4, 8}; got != want {
+		t.Errorf("with probes: %d turns of a loop of 3, and %d bytes left of a return's arguments; want the kernel's mistakes, %d", got[0], got[1], want)
+	}
+}
+
+// loadTruth loads the module for the length of a test.
+func loadTruth(t *testing.T) {
 	path := os.Getenv("KTRAP_MODULE")
 	if path == "" {
 		t.Skip("needs kernel-module: only the deep tests compile one")
@@ -42,54 +93,62 @@ func TestPostHandlersSeeWhatAKernelModulesSee(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	h := &held{sampler: newSampler(t), kinds: map[string]int{}, differ: map[string]int{}}
-	r := registrar{t: t, dir: tracefsDir(t)}
-	r.expedite()
-	h.run(30, 24)
-	if h.functions < 30 || h.instructions < enough {
-		t.Errorf("%d instructions of %d functions were compared, want at least %d of 30", h.instructions, h.functions, enough)
+}
+
+func (s *sampler) ofModule(name string) symbols.Symbol {
+	i := slices.IndexFunc(s.modules, func(sym symbols.Symbol) bool { return sym.Name == name && sym.Module == "truth" })
+	if i < 0 {
+		s.t.Fatalf("the module has no function %s", name)
 	}
-	for _, kind := range kinds {
-		if h.kinds[kind.name] == 0 && !kind.rare {
-			t.Errorf("no %s was among them", kind.name)
-		}
-	}
-	t.Logf("%d executions of %d instructions of %d functions: %v", h.executions, h.instructions, h.functions, h.kinds)
-	t.Logf("not compared, for want of a post-handler: %d; differences: %v", h.without, h.differ)
+	return s.modules[i]
 }
 
 const enough = 300 // instructions
 
-// A kind of instruction.
+// A kind of instruction. The module has one of each, too.
 type kind struct {
 	name string
-	rare bool // not every random choice has one
 	is   func(disasm.Inst) bool
 }
 
 var kinds = []kind{
-	{"ftrace site", false, nil},
-	{"string instruction", true, is("rep", "movs", "stos", "repz", "repnz")},
-	{"conditional jump", false, of(disasm.CondJump)},
-	{"jump", false, of(disasm.Jump)},
-	{"call", false, of(disasm.Call)},
-	{"return", false, of(disasm.Return)},
-	{"indirect branch", true, func(in disasm.Inst) bool {
+	{"ftrace site", nil},
+	{"string instruction", opcodes(0xa4, 0xa7, 0xaa, 0xaf)},
+	{"loop or jrcxz", opcodes(0xe0, 0xe3)},
+	{"change of interrupts and flags", opcodes(0x9c, 0x9d, 0xfa, 0xfd)},
+	{"indirect branch", func(in disasm.Inst) bool {
 		k := in.Flow(nil).Kind
 		return k == disasm.IndirectCall || k == disasm.IndirectJump
 	}},
-	{"straight", false, anything},
+	{"conditional jump", of(disasm.CondJump)},
+	{"jump", of(disasm.Jump)},
+	{"call", of(disasm.Call)},
+	{"return", of(disasm.Return)},
+	{"push or pop", opcodes(0x50, 0x5f, 0x68, 0x68, 0x6a, 0x6a, 0x8f, 0x8f, 0xc9, 0xc9)},
+	{"other", anything},
 }
 
 func of(kind disasm.FlowKind) func(disasm.Inst) bool {
 	return func(in disasm.Inst) bool { return in.Flow(nil).Kind == kind }
 }
 
+// opcodes are those of one byte, from each first to each last.
+func opcodes(bounds ...byte) func(disasm.Inst) bool {
+	return func(in disasm.Inst) bool {
+		for b := range slices.Chunk(bounds, 2) {
+			if op := in.Opcode()[0]; !in.IsVector() && b[0] <= op && op <= b[1] {
+				return true
+			}
+		}
+		return false
+	}
+}
+
 // held compares what ktrap shows with what the module does.
 type held struct {
 	*sampler
-	kinds, differ                                map[string]int
-	functions, instructions, executions, without int
+	kinds, differ                                      map[string]int
+	functions, instructions, executions, without, lost int
 }
 
 // run compares instructions of n functions that the load runs.
@@ -100,7 +159,8 @@ func (h *held) run(n, each int) {
 		some := candidates[:min(len(candidates), 60)]
 		candidates = candidates[len(some):]
 		for group := range slices.Chunk(h.hot(some), 4) {
-			h.compare(group, each)
+			h.compare(Config{}, group, each)
+			h.functions += len(group)
 		}
 	}
 }
@@ -137,7 +197,7 @@ func (h *held) hot(of []symbols.Symbol) (hot []symbols.Symbol) {
 }
 
 // compare arms both at up to each instructions of some functions.
-func (h *held) compare(group []symbols.Symbol, each int) {
+func (h *held) compare(config Config, group []symbols.Symbol, each int) {
 	insts := map[uint64]disasm.Inst{}
 	var probes []*Probe
 	for _, sym := range group {
@@ -152,7 +212,7 @@ func (h *held) compare(group []symbols.Symbol, each int) {
 			probes = append(probes, &Probe{Addr: in.Addr, Post: Func(func(*Event) {}), Optional: true, PID: uint32(os.Getpid())})
 		}
 	}
-	s, err := Open(h.t.Context())
+	s, err := config.Open(h.t.Context())
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -168,7 +228,7 @@ func (h *held) compare(group []symbols.Symbol, each int) {
 	// The module comes first and goes last: a post-handler that joins another probe
 	// at ftrace's place, up to 7.3, is disarmed by a way that it was not armed by, and
 	// stays.
-	module.arm(thread.id, plan)
+	module.arm(thread.id, placesOf(plan))
 	regs, err := s.Register(h.t.Context(), probes...)
 	if err != nil {
 		h.t.Fatal(err)
@@ -194,7 +254,6 @@ func (h *held) compare(group []symbols.Symbol, each int) {
 	for _, r := range regs {
 		h.match(r, insts[r.Addr], ours[r.Addr], theirs[r.Addr])
 	}
-	h.functions += len(group)
 }
 
 // rank puts first what is rare.
@@ -212,39 +271,58 @@ func interleave(random *rand.Rand, all []disasm.Inst, n int) []disasm.Inst {
 	return append(slices.Clone(rare), rest[:n-n/2]...)
 }
 
-// match compares the executions of one instruction in order. The module also sees
-// some before ours are armed, and after.
+// match compares the executions of one instruction. What both saw of one lies
+// between the ends of the module's last and of this, by one clock. The module also
+// sees some before ours are armed, and after.
 func (h *held) match(r *Registration, in disasm.Inst, ours []*Event, theirs []moduleRecord) {
 	l, err := r.Ledger()
 	if err != nil {
 		h.t.Error(err)
 		return
 	}
-	seen, unseen, since := 0, 0, 0
+	// An execution may end behind an interrupt, and with it one that began later.
+	slices.SortStableFunc(ours, func(a, b *Event) int { return a.Time.Compare(b.Time) })
+	seen, unseen, since, own := 0, 0, 0, 0
 	for i := 1; i < len(theirs); i++ {
 		before, after := &theirs[i-1], &theirs[i]
 		if before.Post != 0 || after.Post != 1 {
 			continue
 		}
-		at := slices.IndexFunc(ours, func(ev *Event) bool { return same(ev.transition.was, before.Regs) })
-		if at < 0 {
+		n := 0
+		for n < len(ours) && kernelTime(ours[n]) <= after.Time {
+			n++
+		}
+		if n == 0 {
 			since++
 			continue
 		}
-		h.equal(r, in, ours[at].transition.now, after.Regs, before.Regs)
+		ev := ours[n-1]
+		if !same(ev.transition.was, before.Regs) {
+			h.t.Errorf("%s %s: before it the registers are %#x, the module's %#x", r.Place(), in, ev.transition.was, before.Regs)
+			return
+		}
+		h.equal(r, in, ev.transition.now, after.Regs, before.Regs)
 		if seen++; seen > 1 {
 			unseen += since
 		}
-		ours, since = ours[at+1:], 0
+		ours, since, own = ours[n:], 0, own+n-1
 	}
+	own += len(ours)
+	h.lost += unseen
 	if lost := int(l.Missed + l.Recursion + l.Unpaired + l.Full); unseen > lost {
 		h.t.Errorf("%s %s: %d executions are ours as well, but %d between them are only the module's; %+v", r.Place(), in, seen, unseen, l)
+	}
+	if own > 0 {
+		h.t.Errorf("%s %s: %d executions are ours as well, but %d are only ours; %+v", r.Place(), in, seen, own, l)
 	}
 	if seen > 0 {
 		h.instructions, h.executions = h.instructions+1, h.executions+seen
 		h.kinds[h.kindOf(r, in)]++
 	}
 }
+
+// kernelTime is the time of an event.
+func kernelTime(ev *Event) uint64 { return uint64(ev.Time.Sub(ev.Registration.session.clock.boot)) }
 
 func (h *held) kindOf(r *Registration, in disasm.Inst) string {
 	if h.k.explain(wanted{}, r.sym, r.Addr).Mechanism == site.ByFtrace {
@@ -279,6 +357,7 @@ func (h *held) equal(r *Registration, in disasm.Inst, ours, theirs outcome.Regis
 // load is the work, the same in the same order.
 func (h *held) load() {
 	for i := range 12 {
+		readInstructions(h.t)
 		workOnce(h.t.TempDir(), i)
 	}
 }
@@ -367,8 +446,8 @@ type moduleFile struct {
 }
 
 type moduleRecord struct {
-	Addr, Post uint64
-	Regs       [18]uint64
+	Addr, Post, Time uint64
+	Regs             [18]uint64
 }
 
 func openModule(t *testing.T) *moduleFile {
@@ -379,16 +458,32 @@ func openModule(t *testing.T) *moduleFile {
 	return &moduleFile{t: t, File: f}
 }
 
-// arm has the module's probes where ours will be.
-func (m *moduleFile) arm(tid int, plan *Plan) {
-	words := []uint64{uint64(tid)}
-	for _, step := range plan.Steps {
-		words = append(words, step.Addrs...)
-	}
-	m.probes = len(words) - 1
-	if _, err := m.Write(bytesOf(words)); err != nil {
+// arm has the module's probes where ours will be, for one thread.
+func (m *moduleFile) arm(tid int, addrs []uint64) {
+	m.probes = len(addrs)
+	if _, err := m.Write(bytesOf(append([]uint64{uint64(tid)}, addrs...))); err != nil {
 		m.t.Errorf("arm the module's probes: %v", err)
 	}
+}
+
+func placesOf(plan *Plan) (addrs []uint64) {
+	for _, step := range plan.Steps {
+		addrs = append(addrs, step.Addrs...)
+	}
+	return addrs
+}
+
+// readInstructions runs the module's own functions, and tells what two of them did.
+func readInstructions(t *testing.T) (did [2]uint64) {
+	f, err := os.Open("/sys/kernel/debug/ktrap_truth_instructions")
+	if err == nil {
+		err = binary.Read(f, le, &did)
+		f.Close()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return did
 }
 
 func bytesOf(words []uint64) (b []byte) {

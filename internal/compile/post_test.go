@@ -108,7 +108,7 @@ func random(rnd *rand.Rand) (r outcome.Registers) {
 
 func TestWhatAPostHandlersProgramComputesIsTheOutcome(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	codes := []string{"90", "eb 10", "e9 00 01 00 00", "e8 00 01 00 00", "ff d0", "41 ff d3", "ff e1"}
+	codes := []string{"90", "eb 10", "e9 00 01 00 00", "e8 00 01 00 00", "ff d0", "41 ff d3", "ff e1", "e0 80", "e1 80", "e2 80", "e3 80", "67 e0 80", "67 e1 80", "67 e2 80", "67 e3 80"}
 	for n := range 16 {
 		codes = append(codes, hex.EncodeToString([]byte{0x70 + byte(n), 0x80}), hex.EncodeToString([]byte{0x0f, 0x80 + byte(n), 0, 0, 1, 0}))
 	}
@@ -117,6 +117,7 @@ func TestWhatAPostHandlersProgramComputesIsTheOutcome(t *testing.T) {
 		for range 50 {
 			r := random(rnd)
 			r[outcome.IP] = s.at + 1
+			r[outcome.CX] = []uint64{0, 1, 1 << 32, 1<<32 + 1, r[outcome.CX]}[rnd.IntN(5)]
 			s.hit(compile.Computing, r, 7)
 			r[outcome.IP] = s.at
 			was, now, _ := s.told()

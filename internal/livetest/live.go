@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,7 +150,7 @@ func (o options) runSuite(ctx context.Context, s *stage, vm *lab.VM, suite suite
 	exit, err := vm.Run(ctx, lab.Cmd{
 		Args: []string{suite.program, "-test.v=test2json", "-test.paniconexit0",
 			"-test.timeout=" + bound.String(), "-test.run=" + suite.runFlag(o.run)},
-		Env: o.environ(nil), Dir: filepath.Dir(suite.data),
+		Env: o.environ(given()), Dir: filepath.Dir(suite.data),
 		Stdout: verdicts, Stderr: verdicts,
 	})
 	err = errors.Join(err, verdicts.Close())
@@ -156,6 +158,11 @@ func (o options) runSuite(ctx context.Context, s *stage, vm *lab.VM, suite suite
 		s.fail(suite.pkg, fmt.Sprintf("%s  %s: exit code %d", s.name, suite.pkg, exit))
 	}
 	return err
+}
+
+// given are the variables for tests (KTRAP_SEED and the like) that livetest was given.
+func given() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return !strings.HasPrefix(v, "KTRAP_") })
 }
 
 // converter turns what a test program writes into events of a stage.

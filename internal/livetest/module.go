@@ -54,6 +54,6 @@ func module(ctx context.Context, kernel, dir string) (string, error) {
 
 // moduleFlags are those of the kernel that change what code means.
 const moduleFlags = `-c -nostdinc -D__KERNEL__ -DMODULE -DKBUILD_MODNAME="truth" -DKBUILD_BASENAME="truth" -DKBUILD_MODFILE="truth"
-	-D__KBUILD_MODNAME=truth -DCC_USING_FENTRY -O2 -w -std=gnu11 -ffreestanding -fms-extensions -fno-strict-aliasing -fno-common
+	-D__KBUILD_MODNAME=truth -DCC_USING_FENTRY -pg -mfentry -mrecord-mcount -O2 -w -std=gnu11 -ffreestanding -fms-extensions -fno-strict-aliasing -fno-common
 	-fshort-wchar -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -m64 -mno-sse -mno-mmx
 	-mno-red-zone -mcmodel=kernel -mindirect-branch=thunk-extern -mindirect-branch-register`

@@ -41,9 +41,6 @@ func (o *Outcome) After(r Registers, word uint64) Registers {
 	case ret:
 		next = word
 		r[SP] += 8
-		if o.code.op[0] == 0xc2 {
-			r[SP] += uint64(uint16(o.code.immediate(2)))
-		}
 	}
 	r[IP] = next
 	return r
@@ -81,28 +78,37 @@ func Condition(number byte, flags uint64) bool {
 	return held != (number&1 != 0)
 }
 
-// loops counts, and reports whether a loop goes on.
+// loops counts, and reports whether a loop goes on: as the kernel does it in the
+// processor's stead, which looks at the counter after it has counted.
 func (c *code) loops(r *Registers) bool {
-	kind := c.op[0] & 3
-	if kind < 3 {
-		r[CX] = c.count(r[CX] - 1)
+	l := c.looping()
+	left := r[CX]&l.Counter != 0
+	if l.Counts {
+		r[CX] = r[CX]&^l.Counter | (r[CX]-1)&l.Counter
 	}
-	done := c.count(r[CX]) == 0
-	switch kind {
-	case 0:
-		return !done && r[Flags]&Zero == 0
-	case 1:
-		return !done && r[Flags]&Zero != 0
-	case 2:
-		return !done
-	}
-	return done // jrcxz
+	return left == l.Counts && (r[Flags]^l.ZeroIs)&l.Zero == 0
 }
 
-// count is cx as wide as addresses are.
-func (c *code) count(cx uint64) uint64 {
+// Looping is what a loop, or jrcxz, does: it jumps if the counter is not zero, and
+// counts; or if it is zero, and does not.
+type Looping struct {
+	Counter      uint64 // the bits of cx that count
+	Counts       bool
+	Zero, ZeroIs uint64 // the bits of the flags that matter, and how they must be
+}
+
+func (c *code) looping() Looping {
+	l := Looping{Counter: ^uint64(0), Counts: true}
 	if c.addr32 {
-		return uint64(uint32(cx))
+		l.Counter = uint64(^uint32(0))
 	}
-	return cx
+	switch c.op[0] & 3 {
+	case 0: // loopne
+		l.Zero = Zero
+	case 1: // loope
+		l.Zero, l.ZeroIs = Zero, Zero
+	case 3: // jrcxz
+		l.Counts = false
+	}
+	return l
 }

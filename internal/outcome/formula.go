@@ -8,22 +8,24 @@ const (
 	Onward       Next = iota // to Behind
 	ToTarget                 // to Target
 	IfHeld                   // to Target if Condition is fulfilled, else to Behind
+	IfLooping                // to Target if Looping says so, which also counts
 	FromRegister             // to where Register points, as it was before
 	FromStack                // to the word that the stack pointer points to
 )
 
 // Formula is what a Computed instruction does to the registers, for who can't call
-// After: it adds SP to the stack pointer, sets ip by Next, and does nothing else.
+// After: it adds SP to the stack pointer and sets ip by Next.
 type Formula struct {
 	SP        uint64
 	Next      Next
 	Target    uint64
 	Register  Reg
 	Condition byte // see the function Condition
+	Looping
 }
 
-// Formula is the outcome's. ok is false for a loop, which also counts.
-func (o *Outcome) Formula() (f Formula, ok bool) {
+// Formula is that of a Computed outcome.
+func (o *Outcome) Formula() (f Formula) {
 	f.Target = o.target
 	switch o.compute {
 	case stay:
@@ -40,13 +42,10 @@ func (o *Outcome) Formula() (f Formula, ok bool) {
 		f.Next, f.Register = FromRegister, o.code.operand()
 	case ret:
 		f.Next, f.SP = FromStack, 8
-		if o.code.op[0] == 0xc2 {
-			f.SP += uint64(uint16(o.code.immediate(2)))
-		}
-	default:
-		return f, false
+	case loop:
+		f.Next, f.Looping = IfLooping, o.code.looping()
 	}
-	return f, true
+	return f
 }
 
 // Pointer is where an Observed instruction leaves the stack pointer: (Base + Add ±

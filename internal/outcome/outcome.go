@@ -11,8 +11,9 @@
 //	           finds, in the same thread, with the stack pointer that the
 //	           instruction must have left
 //
-// Of says which, and if neither, why. Some of what a computed outcome is, the
-// kernel computes too: it emulates branches at a breakpoint. A successor where no
+// Of says which, and if neither, why. Most of what a computed outcome is, the kernel
+// computes too: it emulates branches at a breakpoint. Of loops, which it does not do
+// as the processor does, the outcome is the kernel's: that is what happens at a probe. A successor where no
 // probe can stand is looked through if it is a nop or a jump, which change no
 // registers.
 //
@@ -131,7 +132,11 @@ func (o Outcome) indirect(c computation) Outcome {
 }
 
 func (o Outcome) returns() Outcome {
-	if op := o.code.op[0]; op != 0xc2 && op != 0xc3 {
+	switch o.code.op[0] {
+	case 0xc3:
+	case 0xc2:
+		return o.impossible("can't be known: the kernel may do it in the processor's stead, and then leaves its arguments on the stack")
+	default:
 		return o.impossible("can't be known: it returns to another level of privilege, or far")
 	}
 	o.Stack = true

@@ -96,7 +96,7 @@ func TestTheTrailTellsEachRuleInTheKernelsOrder(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	const want = "notrace outside-text outside-text no-symbol beyond-function blacklisted jump-label static-call bug cfi-prefix undecodable inside-instruction ud int3-padding emulated masks-exceptions far-branch virtual-machine indirect-memory prefixed-call mistaken-vector end-of-module lock-prefix"
+	const want = "notrace outside-text outside-text no-symbol beyond-function blacklisted jump-label static-call bug cfi-prefix undecodable inside-instruction ud int3-padding emulated masks-exceptions far-branch virtual-machine indirect-memory prefixed-call mistaken-vector misemulated end-of-module lock-prefix"
 	got := strings.Split(strings.Join(reasons, " "), " ")
 	if diff := cmp.Diff(sorted(want), sorted(strings.Join(got, " "))); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)

@@ -116,6 +116,29 @@ func mistakenRefusal(s *subject) string {
 		in, emulation(look(in)))
 }
 
+// isMisemulated: the kernel does it, and otherwise than the processor.
+func isMisemulated(in disasm.Inst) bool { return misemulation(in) != "" }
+
+func misemulation(in disasm.Inst) string {
+	if in.IsVector() {
+		return ""
+	}
+	switch look(in).op {
+	case 0xe0, 0xe1, 0xe2:
+		return "is a loop, which the kernel does itself at a probe, with a turn too many"
+	case 0xc2:
+		return "is a return that takes arguments from the stack, and the kernel, which may do it itself at a probe, leaves them there"
+	case 0xca, 0xcb:
+		return "is a far return, which the kernel does itself at a probe, as a near one"
+	}
+	return ""
+}
+
+func misemulatedRefusal(s *subject) string {
+	in, _ := s.inst()
+	return fmt.Sprintf("(%s) %s", in, misemulation(in))
+}
+
 // notUnlocked: on a machine with one CPU 3e stands for the lock prefix, and the
 // kernel keeps probes away from it for as long as it may come back. Compilers
 // put 3e before no instruction that writes memory.

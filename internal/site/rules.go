@@ -35,6 +35,7 @@ const (
 	IndirectMemory    Reason = "indirect-memory"
 	PrefixedCall      Reason = "prefixed-call"
 	MistakenVector    Reason = "mistaken-vector"
+	Misemulated       Reason = "misemulated"
 	FtraceSite        Reason = "ftrace-site"
 	EndOfModule       Reason = "end-of-module"
 	Misaligned        Reason = "misaligned"
@@ -106,6 +107,9 @@ var rules = []rule{
 	{PrefixedCall, "is a call without a prefix, which the kernel gets right", "", true, safe, opcode(isNot(isPrefixedCall)),
 		instruction("is a call with a prefix: the kernel accepts a probe there and, up to 6.12 at least, then returns to the wrong address and crashes")},
 	{MistakenVector, "is no vector instruction that the kernel takes for a branch", "", true, safe, opcode(isNot(isMistaken)), mistakenRefusal},
+	// 6256e668b7af (5.13, and 5.10 since its backport). Measured on 5.10, 6.1, 6.12 and
+	// 7.3, the far return read: tests hold it to a module.
+	{Misemulated, "is nothing that the kernel does wrongly in the processor's stead", "", true, safe, opcode(isNot(isMisemulated)), misemulatedRefusal},
 	// Measured on 6.12: a page fault with the kernel's locks held.
 	{EndOfModule, "is in no function that the kernel would read past the end of", "", false, safe, endsWhole, endRefusal},
 }

@@ -167,6 +167,11 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"the same, wanted all the same", "55 c5f8c2c000", 1, []func(*Query){unsafe}, "", ""},
 		{"vpsraw, whose opcode means loope alone", "55 c5f9e1c0", 1, nil, MistakenVector, ""},
 		{"vzeroupper, whose opcode means ja alone", "55 c5f877", 1, nil, MistakenVector, ""},
+		{"loop", "55 e2fe c3", 1, nil, Misemulated, ""},
+		{"loopne, wanted all the same", "55 e0fe c3", 1, []func(*Query){unsafe}, "", ""},
+		{"jrcxz", "55 e3fe c3", 1, nil, "", ""},
+		{"ret $8", "55 c20800", 1, nil, Misemulated, ""},
+		{"lret", "55 48cb", 1, nil, Misemulated, ""},
 		{"vpsllw, whose opcode means int1 alone", "55 c5f9f1c0", 1, nil, UD, "EILSEQ"},
 		{"vpminsw, whose opcode means a far jump alone", "55 c5f9eac0", 1, nil, FarBranch, "EOPNOTSUPP"},
 		{"jmp by a part of a register", "55 67ffe0", 1, nil, IndirectMemory, "EOPNOTSUPP"},
@@ -223,7 +228,7 @@ func TestTheProbeGoesBehindAnEndbr(t *testing.T) {
 }
 
 func TestARuleWithoutFactsIsUncheckedAndNeverARefusal(t *testing.T) {
-	instruction := []Reason{LockPrefix, Undecodable, InsideInstruction, UD, Int3Padding, Emulated, MasksExceptions, FarBranch, VirtualMachine, IndirectMemory, PrefixedCall, MistakenVector}
+	instruction := []Reason{LockPrefix, Undecodable, InsideInstruction, UD, Int3Padding, Emulated, MasksExceptions, FarBranch, VirtualMachine, IndirectMemory, PrefixedCall, MistakenVector, Misemulated}
 	for _, c := range []struct {
 		name string
 		q    Query

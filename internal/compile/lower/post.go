@@ -132,9 +132,12 @@ func (p *poster) before(first *ir.Block) {
 // compute gives the handler what the instruction will leave.
 func (p *poster) compute() {
 	first, o := p.cur, p.t.Site.Outcome
-	f, _ := o.Formula()
+	f := o.Formula()
 	if f.SP != 0 {
 		p.given(0, outcome.SP, p.op(ir.Add, p.reg(outcome.SP), ir.C(int64(f.SP))))
+	}
+	if f.Counts {
+		p.given(0, outcome.CX, p.counted(f.Counter))
 	}
 	p.given(0, outcome.IP, p.next(f))
 	p.given(ir.Before, outcome.IP, ir.C(int64(p.t.Site.Addr)))
@@ -151,10 +154,41 @@ func (p *poster) next(f outcome.Formula) ir.Operand {
 	case outcome.FromStack:
 		return p.set(ir.Ins{Op: ir.Read, A: p.reg(outcome.SP), Size: 8})
 	case outcome.IfHeld:
-		way := p.op(ir.Mul, p.held(f.Condition), ir.C(int64(f.Target-p.t.Site.Outcome.Behind)))
-		return p.op(ir.Add, way, behind)
+		return p.way(p.held(f.Condition), f)
+	case outcome.IfLooping:
+		return p.way(p.looping(f.Looping), f)
 	}
 	return behind
+}
+
+// way is where a jump leads: to its target if taken is 1, else behind it.
+func (p *poster) way(taken ir.Operand, f outcome.Formula) ir.Operand {
+	behind := p.t.Site.Outcome.Behind
+	return p.op(ir.Add, p.op(ir.Mul, taken, ir.C(int64(f.Target-behind))), ir.C(int64(behind)))
+}
+
+// counted is cx less 1, as far as it counts.
+func (p *poster) counted(mask uint64) ir.Operand {
+	kept := p.op(ir.And, p.reg(outcome.CX), ir.C(int64(^mask)))
+	return p.op(ir.Or, kept, p.op(ir.And, p.op(ir.Sub, p.reg(outcome.CX), ir.C(1)), ir.C(int64(mask))))
+}
+
+// looping is 1 if a loop jumps, else 0.
+func (p *poster) looping(l outcome.Looping) ir.Operand {
+	taken := p.set01(p.op(ir.And, p.reg(outcome.CX), ir.C(int64(l.Counter))))
+	if !l.Counts {
+		taken = p.op(ir.Xor, taken, ir.C(1))
+	}
+	if l.Zero == 0 {
+		return taken
+	}
+	unlike := p.set01(p.op(ir.And, p.op(ir.Xor, p.reg(outcome.Flags), ir.C(int64(l.ZeroIs))), ir.C(int64(l.Zero))))
+	return p.op(ir.And, taken, p.op(ir.Xor, unlike, ir.C(1)))
+}
+
+// set01 is 0 if x is, else 1.
+func (p *poster) set01(x ir.Operand) ir.Operand {
+	return p.op(ir.Shr, p.op(ir.Or, x, p.set(ir.Ins{Op: ir.Neg, A: x})), ir.C(63))
 }
 
 // held is 1 if a condition is fulfilled, else 0: see outcome.Condition.
