@@ -79,6 +79,43 @@ func TestWhatTheKernelDoesWronglyInTheProcessorsSteadIsRefused(t *testing.T) {
 	}
 }
 
+// TestAHandlerFilesPostHandlerFollowsALoop sees the turn too many as well.
+func TestAHandlerFilesPostHandlerFollowsALoop(t *testing.T) {
+	loadTruth(t)
+	s, err := Config{Unsafe: true}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	script, err := s.Script(HandlerFile{Name: "turn.go", Text: []byte(`package trap
+
+//ktrap:post truth:truth_turns@insn(^loop)
+func turn(r, was *regs) { emit(was.cx, r.cx, r.ip-was.ip) }
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := script.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		readInstructions(t)
+	}()
+	var got [][3]int64
+	for ev, err := range s.Events(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := ev.Emitted()
+		got = append(got, [3]int64{int64(sent[0].Bits), int64(sent[1].Bits), int64(sent[2].Bits)})
+	}
+	if want := [][3]int64{{3, 2, -3}, {2, 1, -3}, {1, 0, -3}, {0, -1, 2}}; !slices.Equal(got, want) {
+		t.Errorf("cx before and after, and how far ip went: %d, want %d", got, want)
+	}
+}
+
 // loadTruth loads the module for the length of a test.
 func loadTruth(t *testing.T) {
 	path := os.Getenv("KTRAP_MODULE")
