@@ -48,6 +48,9 @@ func (s *Session) Cover(text string, like Probe, how Disassembler) (*Cover, erro
 	c := &Cover{code: code, like: Probe{PID: like.PID, Comm: like.Comm, Once: like.Once, Quiet: true, Optional: true}}
 	c.flow = code.flow()
 	c.points()
+	if len(c.Probes()) == 0 {
+		return nil, fmt.Errorf("%s: none of its %d blocks can be counted: its code %s", p, len(c.at), c.why[0])
+	}
 	return c, nil
 }
 

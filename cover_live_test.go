@@ -3,7 +3,10 @@
 package ktrap_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -120,5 +123,23 @@ func TestCoverageOnceAgreesWithCounts(t *testing.T) {
 				t.Errorf("edge %d of block %d was taken %d times, and by --once %d", k, i, b.Edges[k].N, e.N)
 			}
 		}
+	}
+}
+
+// TestCoverEndsWithItsCommand has the command open files.
+func TestCoverEndsWithItsCommand(t *testing.T) {
+	self, err := os.Executable()
+	must(t, err)
+	cmd := exec.CommandContext(t.Context(), "ktrap", "cover", "do_sys_openat2", "--json", "--", self)
+	cmd.Env = append(os.Environ(), failOpens+"="+t.TempDir())
+	out, err := cmd.Output()
+	must(t, err)
+	var covered struct {
+		Calls ktrap.Count `json:"calls"`
+	}
+	from := bytes.IndexByte(out, '{') // behind what the command prints
+	err = json.NewDecoder(bytes.NewReader(out[max(from, 0):])).Decode(&covered)
+	if err != nil || covered.Calls.N < 4 {
+		t.Errorf("%d calls, %v:\n%s", covered.Calls.N, err, out)
 	}
 }

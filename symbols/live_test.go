@@ -233,6 +233,9 @@ func TestRootResolvesNamesWhateverKptrRestrictSays(t *testing.T) {
 	if _, err := l.Lookup("", "unix_stream_conect"); !errors.As(err, &missing) || len(missing.Suggestions) == 0 {
 		t.Errorf("a miss: %v", err)
 	}
+	if _, err := l.Lookup("", "openat"); !errors.As(err, &missing) || !slices.Contains(missing.Suggestions, "do_sys_openat2") {
+		t.Errorf("a system call: %v", err)
+	}
 	_, err := withoutCore(t).Lookup("", "unix_stream_connect")
 	if want := (&HiddenError{Restrict: 2, Capable: true}); err == nil || err.Error() != want.Error() {
 		t.Errorf("without kcore:\n got %v\nwant %v", err, want)

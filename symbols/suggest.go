@@ -7,10 +7,11 @@ import (
 )
 
 // Suggest returns up to n names of functions that are most like name, of the
-// named module, or if none is named of the kernel and all modules. Names that
-// begin with it are the best, if there are no more than n. Else they differ from
-// it by the same number of typing mistakes, at most a third of its length, or
-// hold it. It reads the whole table.
+// named module, or if none is named of the kernel and all modules. The functions of
+// the system call of that name are the best. Then come names that begin with it, if
+// there are no more than n; else those that differ from it by the same number of
+// typing mistakes, at most a third of its length, or hold it. It reads the whole
+// table.
 func (v *view) Suggest(module, name string, n int) []string {
 	s := newSuggester(name)
 	if module == "" {
@@ -20,11 +21,35 @@ func (v *view) Suggest(module, name string, n int) []string {
 	for _, m := range modules {
 		s.consider([]byte(m.Name))
 	}
+	best := shortest(s.calls)
 	if longer := shortest(s.longer); 0 < len(longer) && len(longer) <= n {
-		return longer
+		best = append(best, longer...)
+	} else {
+		best = append(best, shortest(s.best)...)
 	}
-	best := shortest(s.best)
+	best = distinct(best)
 	return best[:min(n, len(best))]
+}
+
+// distinct leaves out what came before.
+func distinct(names []string) (out []string) {
+	for _, name := range names {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// isCallOf reports whether a function is of the system call of a name: __x64_sys_openat,
+// __arm64_sys_openat and do_sys_openat2 of openat, ksys_read of read.
+func isCallOf(name, call []byte) bool {
+	for _, prefix := range []string{"__x64_sys_", "__arm64_sys_", "ksys_", "do_sys_"} {
+		if rest, found := bytes.CutPrefix(name, []byte(prefix)); found && bytes.HasPrefix(rest, call) {
+			return len(rest) == len(call) || prefix == "do_sys_" && len(rest) == len(call)+1
+		}
+	}
+	return false
 }
 
 // shortest sorts names by their length and leaves out what is there twice.
@@ -58,6 +83,8 @@ type suggester struct {
 	best  []string
 
 	longer []string // that begin with name; many are as good as all
+	call   []byte   // name without what a system call's function begins with
+	calls  []string // of the system call of that name
 }
 
 const many = 64
@@ -66,6 +93,7 @@ func newSuggester(name string) *suggester {
 	s := &suggester{name: []byte(name[:min(len(name), 64)])}
 	s.loose = len(s.name) / 3
 	s.limit = s.loose
+	s.call = bytes.TrimPrefix(s.name, []byte("sys_"))
 	for i, c := range s.name {
 		s.masks[c] |= 1 << i
 	}
@@ -78,6 +106,9 @@ func (s *suggester) consider(name []byte) {
 	}
 	if len(s.longer) < many && bytes.HasPrefix(name, s.name) {
 		s.longer = append(s.longer, string(name))
+	}
+	if isCallOf(name, s.call) {
+		s.calls = append(s.calls, string(name))
 	}
 	d := s.loose + 1
 	if off := len(name) - len(s.name); -s.limit <= off && off <= s.limit {

@@ -28,6 +28,19 @@ func TestTypingMistakesAreCounted(t *testing.T) {
 	}
 }
 
+func TestTheNameOfASystemCallSuggestsItsFunctions(t *testing.T) {
+	for call, want := range map[string]bool{
+		"__x64_sys_openat": true, "__arm64_sys_openat": true, "do_sys_openat2": true, "ksys_openat": true,
+		"__x64_sys_openat2": false, "io_openat": false, "do_sys_open": false, "do_sys_openat_more": false,
+	} {
+		for _, typed := range []string{"openat", "sys_openat"} {
+			if got := isCallOf([]byte(call), newSuggester(typed).call); got != want {
+				t.Errorf("%s of %s: %v, want %v", call, typed, got, want)
+			}
+		}
+	}
+}
+
 func FuzzTheCountOfMistakesEqualsThatOfTheWholeTable(f *testing.F) {
 	f.Add("unix_stream_connect", "unix_sream_conenct")
 	f.Add("abab", "baba")
