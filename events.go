@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ktrap/internal/attach"
 	"ktrap/internal/capture"
 )
 
@@ -93,15 +94,33 @@ func (s *Session) drain(yield func(*Event, error) bool) {
 func (s *Session) settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !slices.ContainsFunc(s.regs, func(r *Registration) bool { return !r.settled() })
+	return !slices.ContainsFunc(s.batches, func(b *batch) bool { return !b.settled() })
+}
+
+func (b *batch) settled() bool {
+	if !slices.ContainsFunc(b.regs, (*Registration).counts) {
+		return true
+	}
+	tallies, err := b.set.Tallies()
+	return err != nil || !slices.ContainsFunc(b.regs, func(r *Registration) bool { return r.counts() && !r.took(tallies[r.index]) })
 }
 
 func (r *Registration) settled() bool {
-	if r.final || r.typed == nil || r.probe.Quiet { // a handler of the user's own may write none, or many
+	if !r.counts() {
 		return true
 	}
 	t, err := r.batch.set.Tally(r.index)
-	return err != nil || t.Hits-t.Unarmed-t.Filtered-t.Full == r.taken.Load()
+	return err != nil || r.took(t)
+}
+
+// counts tells that r's program submits a record for each hit that it lets pass.
+func (r *Registration) counts() bool {
+	return !r.final && r.typed != nil && !r.probe.Quiet // a handler of the user's own may write none, or many
+}
+
+// took tells that every record of some hits was taken.
+func (r *Registration) took(t attach.Tally) bool {
+	return t.Hits-t.Unarmed-t.Filtered-t.Full == r.taken.Load()
 }
 
 // deliver turns records into events, calls their handlers and yields them.

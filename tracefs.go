@@ -17,6 +17,7 @@ type armed interface {
 	Disable(i int) error
 	Spent() ([]int, error)
 	Tally(i int) (attach.Tally, error)
+	Tallies() ([]attach.Tally, error)
 	Misses(i int) (m attach.Misses, shared []int)
 	Detach() error
 	Leave(*attach.Removal) error

@@ -194,11 +194,17 @@ func (c *counted) readOnce(points []int) ([]reading, error) {
 // hits are the points' own counts.
 func (c *counted) hits(points []int) ([]uint64, error) {
 	all := make([]uint64, len(points))
-	var errs []error
-	for n, i := range points {
-		t, err := c.set.Tally(i)
-		all[n] = t.Hits
-		errs = append(errs, err)
+	if len(points) == 1 {
+		t, err := c.set.Tally(points[0])
+		all[0] = t.Hits
+		return all, err
 	}
-	return all, errors.Join(errs...)
+	tallies, err := c.set.Tallies()
+	if err != nil {
+		return all, err
+	}
+	for n, i := range points {
+		all[n] = tallies[i].Hits
+	}
+	return all, nil
 }

@@ -271,6 +271,15 @@ func (s *EventSet) Tally(i int) (Tally, error) {
 	return t, err
 }
 
+// Tallies returns those of all points.
+func (s *EventSet) Tallies() (all []Tally, err error) {
+	for i := range s.points {
+		t, failed := s.Tally(i)
+		all, err = append(all, t), errors.Join(err, failed)
+	}
+	return all, err
+}
+
 // Misses returns what the kernel counts as missed at point i, and that no other
 // point shares that count. It is not known if it can't be told how many hits were
 // lost.

@@ -82,12 +82,6 @@ func (e *Refused) Error() string {
 
 func (e *Refused) Unwrap() error { return e.Err }
 
-// Tally counts a point's hits by what became of them. Of Hits, all but Unarmed,
-// Filtered and Full were submitted as records.
-type Tally struct {
-	Hits, Unarmed, Filtered, Full, Unpaired uint64
-}
-
 // Misses are hits that never reached a point's program, as the kernel counts
 // them.
 type Misses struct {
@@ -194,21 +188,6 @@ func (s *Set) cpus() int {
 		n *= 2
 	}
 	return n
-}
-
-// ticks are the hits of point i that its slots count.
-func (s *Set) ticks(i int) (n uint64, err error) {
-	if s.slots == nil {
-		return 0, nil
-	}
-	all, err := s.slots.LookupBytes(uint32(0))
-	if err != nil {
-		return 0, fmt.Errorf("read a point's hits: %w", err)
-	}
-	for at := 8 * i; at < len(all); at += object.SlotStride(len(s.job.Points)) {
-		n += binary.NativeEndian.Uint64(all[at:])
-	}
-	return n, nil
 }
 
 // groups splits a step's points into those that one hook serves: all points of a
@@ -318,28 +297,6 @@ func (s *Set) switchPoint(i int, on uint32) error {
 	}
 	binary.NativeEndian.PutUint32(state[4*i:], on)
 	return s.setState(state)
-}
-
-// Tally returns point i's counts, summed over the CPUs.
-func (s *Set) Tally(i int) (Tally, error) {
-	var t Tally
-	var perCPU [][]byte
-	ticks, err := s.ticks(i)
-	if err != nil {
-		return t, err
-	}
-	t.Hits = ticks
-	if err := s.counts.Lookup(uint32(i), &perCPU); err != nil {
-		return t, fmt.Errorf("read a point's counters: %w", err)
-	}
-	for _, b := range perCPU {
-		t.Hits += binary.NativeEndian.Uint64(b[object.HitsOffset:])
-		t.Unarmed += binary.NativeEndian.Uint64(b[object.UnarmedOffset:])
-		t.Filtered += binary.NativeEndian.Uint64(b[object.FilteredOffset:])
-		t.Unpaired += binary.NativeEndian.Uint64(b[object.UnpairedOffset:])
-		t.Full += binary.NativeEndian.Uint64(b[object.FullOffset:])
-	}
-	return t, nil
 }
 
 // Misses returns what the kernel counts as missed on the hook that serves point
