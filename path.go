@@ -133,6 +133,9 @@ func (s *Session) path(ctx context.Context, p Path) (*Paths, error) {
 		regs = append(regs, words[i]...)
 	}
 	slices.Sort(regs)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if w.script, err = s.pathScript(p, slices.Compact(regs)); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (k *Kernel) cut(sym symbols.Symbol) (stretch, error) {
 	s := stretch{sym: sym}
 	code := k.code(sym)
 	if code == nil {
-		return s, fmt.Errorf("the code of %s can't be read as it was compiled: another probe stands in it", sym)
+		return s, fmt.Errorf("the code of %s can't be read as it was compiled: another probe stands in it (ktrap list shows whose)", sym)
 	}
 	s.insts = slices.Collect(k.arch.Walk(sym.Addr, code))
 	return s, nil

@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,7 +50,7 @@ func (r *reading) again(next reading) {
 }
 
 // define makes the event of h, disabled.
-func (h *hook) define(s *Set, ret bool) error {
+func (h *hook) define(ctx context.Context, s *Set, ret bool) error {
 	addrs := make([]uint64, len(h.points))
 	for n, i := range h.points {
 		addrs[n] = s.job.Points[i].Addr
@@ -65,7 +66,10 @@ func (h *hook) define(s *Set, ret bool) error {
 			return err
 		}
 	}
-	e, refused, err := s.job.Events.defineAll(ret, names, nil)
+	e, refused, err := s.job.Events.defineAll(ctx, ret, names, nil)
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(err, c.table.Close())
+	}
 	if err != nil {
 		return errors.Join(&Refused{Point: h.points[refused], Mechanism: h.mechanism, Err: err}, c.table.Close())
 	}

@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -184,7 +185,7 @@ const calls = 256
 
 // define makes an event, disabled.
 func (g *Group) define(ret bool, addr uint64, args []string) (*event, error) {
-	e, _, err := g.defineAll(ret, []string{fmt.Sprintf("%#x", addr)}, args)
+	e, _, err := g.defineAll(context.Background(), ret, []string{fmt.Sprintf("%#x", addr)}, args)
 	return e, err
 }
 
@@ -201,8 +202,8 @@ func places(addrs []uint64, text uint64) (names []string) {
 }
 
 // defineAll makes an event of several places (5.5: ca89bc071d5e), disabled. If the
-// kernel refuses one, it is told which, and nothing stays.
-func (g *Group) defineAll(ret bool, places, args []string) (e *event, refused int, err error) {
+// kernel refuses one, or ctx is done, it is told which, and nothing stays.
+func (g *Group) defineAll(ctx context.Context, ret bool, places, args []string) (e *event, refused int, err error) {
 	kind := "p"
 	if ret {
 		kind = fmt.Sprintf("r%d", calls)
@@ -215,7 +216,11 @@ func (g *Group) defineAll(ret bool, places, args []string) (e *event, refused in
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	for i, place := range places {
-		if _, err := fmt.Fprintf(f, "%s:%s/%s %s %s\n", kind, g.name, e.name, place, strings.Join(args, " ")); err != nil {
+		err := ctx.Err()
+		if err == nil {
+			_, err = fmt.Fprintf(f, "%s:%s/%s %s %s\n", kind, g.name, e.name, place, strings.Join(args, " "))
+		}
+		if err != nil {
 			if i > 0 {
 				err = errors.Join(err, g.undefine(e))
 			}

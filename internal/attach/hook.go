@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,21 +26,24 @@ type hook struct {
 	past      map[int]Misses // by point: what counted has counted earlier
 }
 
-// attach loads h's program and connects it, unless that is done.
-func (h *hook) attach(s *Set) error {
+// attach loads h's program and connects it, unless that is done, or ctx is.
+func (h *hook) attach(ctx context.Context, s *Set) error {
 	if len(h.links) > 0 {
 		return nil
 	}
-	if err := h.connect(s); err != nil {
-		return errors.Join(s.refused(h, err), h.close())
+	if err := h.connect(ctx, s); err != nil {
+		if ctx.Err() == nil {
+			err = s.refused(h, err)
+		}
+		return errors.Join(err, h.close())
 	}
 	return nil
 }
 
-func (h *hook) connect(s *Set) error {
+func (h *hook) connect(ctx context.Context, s *Set) error {
 	ret := h.mechanism.Context() == object.Kretprobe
 	if placed(h.mechanism) {
-		if err := h.define(s, ret); err != nil {
+		if err := h.define(ctx, s, ret); err != nil {
 			return err
 		}
 	}
@@ -60,6 +64,9 @@ func (h *hook) connect(s *Set) error {
 		return h.keep(linkMulti(prog, addrs, cookies, ret))
 	}
 	if placed(h.mechanism) {
+		if err := ctx.Err(); err != nil { // arming many can't be ended
+			return err
+		}
 		return h.connectEvent(prog)
 	}
 	event, err := openKprobe(s.job.Kernel.PMU, s.job.Points[h.points[0]].Addr, ret)

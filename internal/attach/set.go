@@ -125,7 +125,7 @@ func (s *Set) attach(ctx context.Context) error {
 				return err
 			}
 			h := &hook{mechanism: step.Mechanism, points: points}
-			if err := h.attach(s); err != nil {
+			if err := h.attach(ctx, s); err != nil {
 				return err
 			}
 			s.hooks = append(s.hooks, h)
@@ -256,7 +256,7 @@ func (s *Set) setState(value []byte) error {
 
 // Enable arms point i, attaching what serves it if nothing is attached.
 func (s *Set) Enable(i int) error {
-	if err := s.byPoint[i].attach(s); err != nil {
+	if err := s.byPoint[i].attach(context.Background(), s); err != nil {
 		return err
 	}
 	s.on[i] = true
