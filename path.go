@@ -121,6 +121,9 @@ func (s *Session) path(ctx context.Context, p Path) (*Paths, error) {
 	if w.followed, w.left, err = s.followed(ctx, p, Disassembler{Source: p.Source, DWARF: p.DWARF}); err != nil {
 		return nil, err
 	}
+	if neverReturns(w.followed[0].code.Symbol) {
+		return nil, fmt.Errorf("%s never returns, and the way of a call is known when it does: ktrap cover counts its blocks", p.Func)
+	}
 	w.profiles = make([]way.Profile, len(w.followed))
 	for _, f := range w.followed {
 		w.flows = append(w.flows, f.flow)

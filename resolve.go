@@ -48,7 +48,7 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 			p.points = append(p.points, point)
 		case probe.Optional:
 			p.skipped = append(p.skipped, Skipped{probe, err})
-		default:
+		case len(errs) == 0 || errs[len(errs)-1].Error() != err.Error(): // not twice of one place
 			errs = append(errs, err)
 		}
 	}

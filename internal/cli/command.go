@@ -6,6 +6,17 @@ import (
 	"os/exec"
 )
 
+// findCommand finds a command to be run before much is done for it.
+func findCommand(argv []string) error {
+	if argv == nil {
+		return nil
+	}
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return fmt.Errorf("run %s: %w", argv[0], err)
+	}
+	return nil
+}
+
 // command starts what stands behind --, if anything does. When it ends it calls end;
 // ended waits for that.
 func command(ctx context.Context, argv []string, end func(), io Streams) (ended func(), err error) {

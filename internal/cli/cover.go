@@ -80,6 +80,9 @@ func newCover() *cobra.Command {
 }
 
 func (c *covering) run(ctx context.Context, functions []string, io Streams) error {
+	if err := findCommand(c.cmd); err != nil {
+		return err
+	}
 	c.how.Source = c.how.Source || c.how.DWARF != ""
 	c.like.Quiet, c.total = true, true
 	var covers []*ktrap.Cover

@@ -91,6 +91,9 @@ func (f *following) run(ctx context.Context, io Streams) (err error) {
 	if f.cmd != nil {
 		f.path.Under = uint32(os.Getpid())
 	}
+	if err := findCommand(f.cmd); err != nil {
+		return err
+	}
 	s, err := f.config.Open(ctx)
 	if err != nil {
 		return err
