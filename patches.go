@@ -137,14 +137,19 @@ func (k *Kernel) survey(w wanted, sym symbols.Symbol) []site.Mark {
 
 // whole is a query with every fact there is.
 func (k *Kernel) whole(w wanted, sym symbols.Symbol, addr uint64) site.Query {
-	k.readTraceable()
+	k.learn()
 	q := k.query(w, sym, addr)
 	q.Patches = k.patches(sym)
-	if q.Kernel.Optprobes == site.Unknown {
-		k.abilities(q.Kernel)
-		q.Kernel.Learn(k.address)
-	}
 	return q
+}
+
+// learn finds out what takes too long for a single place, as a rule.
+func (k *Kernel) learn() {
+	k.readTraceable()
+	if rules := k.rules(); rules.Optprobes == site.Unknown {
+		k.abilities(rules)
+		rules.Learn(k.address)
+	}
 }
 
 // abilities are what the running kernel tells of itself beside its symbols.

@@ -63,9 +63,6 @@ func (s *Session) carryOut(ctx context.Context, p *prepared) (armed, error) {
 			return nil, err
 		}
 		job.Events, job.FaultsMissed = s.group, s.faultsMissed
-		if text, err := s.on.symbols.Lookup("", "_text"); err == nil {
-			job.Text = text[0].Addr
-		}
 	}
 	if s.buffer != nil {
 		return s.buffer.Attach(ctx, job)

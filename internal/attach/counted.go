@@ -58,8 +58,8 @@ func (h *hook) define(ctx context.Context, s *Set, ret bool) error {
 	c := &counted{set: s, points: h.points}
 	names := []string{fmt.Sprintf("%#x", addrs[0])}
 	if len(addrs) > 1 {
-		c.sites, names = ledger.NewSites(s.job.Arch, addrs, h.points), places(addrs, s.job.Text)
-		if c.sites == nil || names == nil {
+		c.sites, names = ledger.NewSites(s.job.Arch, addrs, h.points), places(addrs)
+		if c.sites == nil {
 			return &Refused{Point: -1, Points: h.points, Mechanism: h.mechanism, Err: errors.New("the places are too far apart")}
 		}
 		if err := c.makeTable(); err != nil {

@@ -189,16 +189,14 @@ func (g *Group) define(ret bool, addr uint64, args []string) (*event, error) {
 	return e, err
 }
 
-// places names addresses for an event of several. The kernel takes two raw addresses
-// for the same place, and looks every symbol up anew; it finds the first one soonest.
-func places(addrs []uint64, text uint64) (names []string) {
-	for _, addr := range addrs {
-		if addr < text || text == 0 {
-			return nil
-		}
-		names = append(names, fmt.Sprintf("_text+%#x", addr-text))
+// places are addresses for an event of several. Given a symbol, the kernel looks it up
+// anew for each, in all modules as well. Two raw addresses it takes for the same place,
+// unless something that they record differs: so each records its number.
+func places(addrs []uint64) (all []string) {
+	for n, addr := range addrs {
+		all = append(all, fmt.Sprintf("%#x n=\\%d", addr, n))
 	}
-	return names
+	return all
 }
 
 // defineAll makes an event of several places (5.5: ca89bc071d5e), disabled. If the

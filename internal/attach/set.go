@@ -55,7 +55,6 @@ type Job struct {
 	// way up and on the way down.
 	Progress func(attaching bool, attached, total int)
 	Events   *Group // for tracefs events, if the steps have any
-	Text     uint64 // where the kernel's text begins, for the same
 	// FaultsMissed tells whether the kernel counts as missed a read that failed
 	// too. It is asked only where there is something missed.
 	FaultsMissed func() bool
