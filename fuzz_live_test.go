@@ -29,9 +29,9 @@ import (
 //
 // KTRAP_SEED repeats a run, KTRAP_BATCH one batch of it.
 func TestRandomPlacesAreArmedUnderLoadAndNothingIsLeft(t *testing.T) {
-	total, size, armed := 30, 45, time.Second
+	total := 30
 	if os.Getenv("KTRAP_DEEP") != "" {
-		total, size, armed = 20_000, 500, 1500*time.Millisecond
+		total = 20_000
 	}
 	f := fuzz{sampler: newSampler(t)}
 	f.running = f.reached(roots)
@@ -40,12 +40,14 @@ func TestRandomPlacesAreArmedUnderLoadAndNothingIsLeft(t *testing.T) {
 	log := followLog(t)
 	before := probesNow()
 	defer work(t)()
+	only := os.Getenv("KTRAP_BATCH")
 	for i := 0; f.armed < total && !t.Failed(); i++ {
-		if only := os.Getenv("KTRAP_BATCH"); only != "" && only != fmt.Sprint(i) {
-			f.armed += size
+		b := f.batch(i)
+		if only != "" && only != fmt.Sprint(i) {
+			f.armed += len(b.probes)
 			continue
 		}
-		f.batch(i, size, armed)
+		f.run(b)
 		log.check()
 		if left := probesNow(); !slices.Equal(before, left) {
 			t.Fatalf("batch %d left probes behind: %d were there before, now\n%s", i, len(before), strings.Join(left, "\n"))
@@ -88,30 +90,62 @@ func (s *sampler) reached(roots []string) (all []symbols.Symbol) {
 			add(sym)
 		}
 	}
+	starts := map[uint64]symbols.Symbol{}
+	for _, sym := range s.functions {
+		starts[sym.Addr] = sym
+	}
 	for i := 0; i < len(all); i++ {
 		for in := range disasm.Walk(all[i].Addr, s.k.code(all[i])) {
-			flow := in.Flow(nil)
-			if sym, off, ok := s.k.symbols.At(flow.Target); ok && off == 0 && (flow.Kind == disasm.Call || flow.Kind == disasm.Jump) {
-				add(sym)
+			if flow := in.Flow(nil); flow.Kind == disasm.Call || flow.Kind == disasm.Jump {
+				add(starts[flow.Target])
 			}
 		}
 	}
 	return all
 }
 
-// batch registers about n probes at once, and takes them away again after a while.
-func (f *fuzz) batch(i, n int, armed time.Duration) {
-	f.random = rand.New(rand.NewPCG(f.seed, uint64(i)+1))
-	probes := f.probes(n)
-	f.t.Logf("batch %d", i) // first, in case that it is the last
-	config := Config{}
-	s, err := config.Open(f.t.Context())
+// fuzzBatch is what is armed at once.
+type fuzzBatch struct {
+	number int
+	config Config
+	probes []*Probe
+}
+
+// batch draws one. Probes that all differ are attached one by one, which takes long:
+// so most batches are crowds, whose probes share what attaches them.
+func (f *fuzz) batch(number int) fuzzBatch {
+	f.random = rand.New(rand.NewPCG(f.seed, uint64(number)+1))
+	b := fuzzBatch{number: number}
+	size, kind := 600, (*fuzz).alike
+	if number%5 == 0 {
+		size, kind = 45, (*fuzz).each
+	}
+	if number%10 != 0 {
+		b.config.Guard = []string{"ktrap", "guard"}
+	}
+	for len(b.probes) < size {
+		addr, entry := f.place()
+		if addr == 0 || f.seen[addr] {
+			continue
+		}
+		f.seen[addr] = true
+		p := &Probe{Addr: addr, Optional: true}
+		kind(f, p, entry)
+		b.probes = append(b.probes, p)
+	}
+	return b
+}
+
+// run registers the probes of a batch, and takes them away again after a while.
+func (f *fuzz) run(b fuzzBatch) {
+	f.t.Logf("batch %d", b.number) // first, in case that it is the last
+	s, err := b.config.Open(f.t.Context())
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	defer s.Close()
 	start := time.Now()
-	regs, err := s.Register(f.t.Context(), probes...)
+	regs, err := s.Register(f.t.Context(), b.probes...)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -122,6 +156,7 @@ func (f *fuzz) batch(i, n int, armed time.Duration) {
 			f.t.Errorf("%s: only the kernel knew: %v", skipped.Probe.Place(), skipped.Err)
 		}
 	}
+	const armed = time.Second
 	ctx, cancel := context.WithTimeout(f.t.Context(), armed)
 	defer cancel()
 	for _, err := range s.Events(ctx) {
@@ -129,43 +164,51 @@ func (f *fuzz) batch(i, n int, armed time.Duration) {
 			f.t.Fatal(err)
 		}
 	}
-	f.t.Logf("%d probes, %d refused; attached in %.1fs, detached in %.1fs", len(regs), len(s.Skipped()),
-		attached.Seconds(), (time.Since(start) - attached - armed).Seconds())
+	detached := time.Since(start) - attached - armed
 	f.account(s)
 	if err := s.Close(); err != nil {
-		f.t.Errorf("batch %d: close: %v", i, err)
+		f.t.Errorf("batch %d: close: %v", b.number, err)
+	}
+	f.t.Logf("%d probes, %d refused; attached in %.1fs, detached in %.1fs, all in %.1fs", len(regs), len(s.Skipped()),
+		attached.Seconds(), detached.Seconds(), time.Since(start).Seconds())
+}
+
+// each makes p of any kind.
+func (f *fuzz) each(p *Probe, entry bool) {
+	nothing := Func(func(*Event) {})
+	switch kind := f.random.IntN(8); {
+	case entry && kind < 3:
+		p.Return, p.Quiet = true, kind == 0
+	case entry && kind < 5:
+		p.Stack = kind == 3
+	case kind < 3:
+		p.Post, p.Memory = nothing, kind == 0
+	case kind < 4:
+		p.Pre, p.Post = nothing, nothing
+	case kind < 5:
+		p.Stack = true
+	case kind < 6:
+		p.Regs = true
+	default:
+		p.Quiet = true
 	}
 }
 
-// probes are of all kinds, each at a place of its own.
-func (f *fuzz) probes(n int) (probes []*Probe) {
-	for len(probes) < n {
-		addr, entry := f.place()
-		if addr == 0 || f.sampler.seen[addr] {
-			continue
-		}
-		f.seen[addr] = true
-		p := &Probe{Addr: addr, Optional: true}
-		nothing := Func(func(*Event) {})
-		switch kind := f.random.IntN(8); {
-		case entry && kind < 3:
-			p.Return, p.Quiet = true, kind == 0
-		case entry && kind < 5:
-			p.Stack = kind == 3
-		case kind < 3:
-			p.Post, p.Memory = nothing, kind == 0
-		case kind < 4:
-			p.Pre, p.Post = nothing, nothing
-		case kind < 5:
-			p.Stack = true
-		case kind < 6:
-			p.Regs = true
-		default:
-			p.Quiet = true
-		}
-		probes = append(probes, p)
+// alike makes p of a kind of which all record the same.
+func (f *fuzz) alike(p *Probe, entry bool) {
+	switch kind := f.random.IntN(16); {
+	case entry:
+		p.Quiet, p.Return = true, kind == 0
+	case kind < 2:
+		p.Regs = true
+	case kind < 4:
+		p.Stack = true
+	case kind < 6:
+		p.Once = true
+	case kind < 8: // what is recorded of any hit
+	default:
+		p.Quiet = true
 	}
-	return probes
 }
 
 // place draws an address, and tells whether it is to be probed as a function's entry.
