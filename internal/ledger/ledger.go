@@ -16,10 +16,11 @@ const (
 )
 
 // Labels that the program's end must have: Unarmed, where the hit is counted as
-// such (see Count), and Out, where the program ends.
+// such (see Count), and Out, where the program ends. No variable of a handler file
+// could have a label's name.
 const (
-	Unarmed = "unarmed"
-	Out     = "out"
+	Unarmed = "ktrap.unarmed"
+	Out     = "ktrap.out"
 )
 
 // Point says which point a program serves, or how it knows for which it is called.
@@ -110,7 +111,7 @@ const (
 // time, for the one that adds the point to a map (up to 5.11 no program can exchange
 // a word). Who comes later disarms it too, in case it was armed together with another.
 func Claim(p Point) asm.Instructions {
-	const known = "claimed"
+	const known = "ktrap.claimed"
 	insns := append(p.key(),
 		asm.Mov.Reg(asm.R2, asm.RFP),
 		asm.Add.Imm(asm.R2, keySlot),

@@ -115,7 +115,7 @@ search:
 // find leaves in Index the point's index, or points where the address is no site's.
 // R1 has the program's context.
 func (s *Sites) find(points int) asm.Instructions {
-	const known = "known"
+	const known = "ktrap.known"
 	return asm.Instructions{
 		asm.LoadMem(Index, asm.R1, s.ip, asm.DWord),
 		asm.LoadImm(asm.R1, int64(s.least), asm.DWord),

@@ -4,7 +4,7 @@ import "go/token"
 
 // Vars is the map of a handler file's variables: one value, each variable at its
 // Field's offset.
-const Vars = "vars"
+const Vars = "ktrap.vars"
 
 // SiteOffset is where a handler's record tells which of the file's records it is,
 // a u64 behind the header; its fields follow.

@@ -28,15 +28,16 @@ const (
 	HeaderSize  = 48
 )
 
-// Names by which instructions refer to maps.
+// Names by which instructions refer to maps: none that a variable of a handler file
+// could have.
 const (
-	Ring   = "ring"   // ring buffer of records
-	Counts = "counts" // per-CPU array: a Count for every point of the batch, one more for hits of none
-	State  = "state"  // one value: a u32 for every point of the batch, 1 while armed; one more of 0
-	Sites  = "sites"  // one value: a ledger.Sites' table
-	Slots  = "slots"  // one value: for every CPU a u64 for every point, in lines of its own: see SlotStride
-	Once   = "once"   // hash: the index of each point that is for one hit and had it
-	Losses = "losses" // one value: a u64, how many hits of points that want to know found no room
+	Ring   = "ktrap.ring"   // ring buffer of records
+	Counts = "ktrap.counts" // per-CPU array: a Count for every point of the batch, one more for hits of none
+	State  = "ktrap.state"  // one value: a u32 for every point of the batch, 1 while armed; one more of 0
+	Sites  = "ktrap.sites"  // one value: a ledger.Sites' table
+	Slots  = "ktrap.slots"  // one value: for every CPU a u64 for every point, in lines of its own: see SlotStride
+	Once   = "ktrap.once"   // hash: the index of each point that is for one hit and had it
+	Losses = "ktrap.losses" // one value: a u64, how many hits of points that want to know found no room
 )
 
 // Offsets of a point's counters in its per-CPU slot, and the slot's size, bytes.

@@ -106,7 +106,7 @@ func (s *Shared) overflow(i int) {
 	switch {
 	case m.Kind == object.PerCPUHash:
 		s.zeros = max(s.zeros, m.ValueSize)
-		m.Other = m.Name + "_other"
+		m.Other = m.Name + ".other"
 		s.Maps = append(s.Maps, object.Map{Name: m.Other, Kind: object.PerCPUArray, KeySize: 4, ValueSize: m.ValueSize, Entries: 1, Shape: m.Shape, Hidden: true})
 	case m.Kind == object.HashMap && m.Shape == object.Hist:
 		s.zeros = max(s.zeros, m.ValueSize)

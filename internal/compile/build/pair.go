@@ -60,7 +60,7 @@ func (s *Shared) pair(p *front.Pair) *pair {
 	}
 	made.table = &table{index: int32(len(s.Maps)), keySize: 8}
 	s.Maps = append(s.Maps, object.Map{
-		Name: fmt.Sprint("ktrap_calls", len(s.pairs)), Kind: object.HashMap, KeySize: 8, ValueSize: made.size, Entries: open, Hidden: true,
+		Name: fmt.Sprint("ktrap.calls", len(s.pairs)), Kind: object.HashMap, KeySize: 8, ValueSize: made.size, Entries: open, Hidden: true,
 	})
 	s.pairs[p] = made
 	return made

@@ -10,7 +10,7 @@ import (
 
 // Steps is the name of the map of instructions that have begun, for post handlers:
 // see lower's Site.
-const Steps = "ktrap_steps"
+const Steps = "ktrap.steps"
 
 // running is how many instructions may have begun whose outcome is awaited. What
 // finds no room is not paired, and so counted.
