@@ -15,6 +15,7 @@ package compile
 import (
 	"go/token"
 	"slices"
+	"strings"
 
 	"ktrap/internal/arch"
 	"ktrap/internal/btf"
@@ -126,10 +127,10 @@ func Check(src Source, env Env) (*Unit, diag.List) {
 
 // argsOf finds where a function's arguments are.
 func argsOf(f *front.File, fn btf.ID) (a lower.Args) {
-	if fn == 0 {
+	spec := f.Env.BTF
+	if a.Types = spec; fn == 0 {
 		return a
 	}
-	spec := f.Env.BTF
 	proto, err := spec.Proto(fn)
 	if err != nil {
 		return a
@@ -138,6 +139,7 @@ func argsOf(f *front.File, fn btf.ID) (a lower.Args) {
 	for _, p := range proto.Params {
 		sizes = append(sizes, int(p.Size))
 		a.Structs = append(a.Structs, pointsToStruct(spec, p.Type))
+		a.Maybe = append(a.Maybe, strings.HasSuffix(p.Name, "__nullable")) // 8aeaed21befc (6.12)
 	}
 	a.Locs = f.Env.Arch.Place(sizes)
 	return a

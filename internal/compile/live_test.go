@@ -105,14 +105,22 @@ func open(t testing.TB, u *Unit) map[string]*ebpf.Map {
 // load has the verifier judge a handler.
 func load(t testing.TB, h *Handler, target Target, maps map[string]*ebpf.Map) *ebpf.Program {
 	t.Helper()
-	o, err := h.Emit(target)
+	p, err := tryLoad(h, target, maps)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return p
+}
+
+func tryLoad(h *Handler, target Target, maps map[string]*ebpf.Map) (*ebpf.Program, error) {
+	o, err := h.Emit(target)
+	if err != nil {
+		return nil, err
 	}
 	insns := append(asm.Instructions{}, o.Insns...)
 	for name, m := range maps {
 		if err := insns.AssociateMap(name, m); err != nil && !errors.Is(err, asm.ErrUnreferencedSymbol) {
-			t.Fatal(err)
+			return nil, err
 		}
 	}
 	spec := &ebpf.ProgramSpec{Name: "handler", Type: ebpf.Kprobe, Instructions: insns, License: "GPL"}
@@ -123,12 +131,9 @@ func load(t testing.TB, h *Handler, target Target, maps map[string]*ebpf.Map) *e
 		spec.Type, spec.AttachType, spec.AttachTo = ebpf.Tracing, ebpf.AttachTraceFExit, h.Place
 	}
 	p, err := ebpf.NewProgram(spec)
-	if err != nil {
-		var refused *ebpf.VerifierError
-		if errors.As(err, &refused) {
-			err = fmt.Errorf("%v\n%s", err, strings.Join(refused.Log[max(0, len(refused.Log)-40):], "\n"))
-		}
-		t.Fatalf("%v\n%v", err, o.Insns)
+	var refused *ebpf.VerifierError
+	if errors.As(err, &refused) {
+		err = fmt.Errorf("%w\n%s\n%v", err, strings.Join(refused.Log[max(0, len(refused.Log)-40):], "\n"), o.Insns)
 	}
-	return p
+	return p, err
 }

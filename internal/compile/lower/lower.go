@@ -39,6 +39,8 @@ type Target struct {
 type Args struct {
 	Locs    []arch.Loc
 	Structs []bool // the argument points to a struct
+	Maybe   []bool // it does, or is nil, and the verifier wants to be shown that it is not
+	Types   *btf.Spec
 }
 
 // Func lowers f in place.
@@ -142,7 +144,7 @@ func (l *lowering) knows(o ir.Operand) bool {
 
 func (l *lowering) move() {
 	l.out = append(l.out, *l.in)
-	if l.knows(l.in.A) {
+	if l.knows(l.in.A) && l.f.Regs[l.in.A.Reg].Struct == l.f.Regs[l.in.Dst].Struct {
 		l.know(l.in.Dst)
 	}
 }
@@ -153,16 +155,16 @@ const RawArg = 1
 func (l *lowering) argument() {
 	n, trampoline := int(l.in.Off), l.t.Context == object.Fentry || l.t.Context == object.Fexit
 	loc := arch.Loc{Words: 1, Reg: n}
-	slot, isStruct := n, false
+	slot, isStruct, maybe := n, false, false
 	if l.in.From != RawArg && n < len(l.args.Locs) {
-		loc, isStruct = l.args.Locs[n], l.args.Structs[n]
+		loc, isStruct, maybe = l.args.Locs[n], l.args.Structs[n], l.args.Maybe[n]
 		slot = 0
 		for _, before := range l.args.Locs[:n] {
 			slot += before.Words
 		}
 	}
 	switch {
-	case trampoline && l.t.Copy && !isStruct:
+	case trampoline && (maybe || l.t.Copy && !isStruct):
 		l.fetch(asm.FnProbeReadKernel, l.scratchSlot(), 8, l.offset(ir.R(l.ctx), int32(8*slot)))
 		l.load(l.in.Dst, l.scratchSlot(), 0, 8)
 	case trampoline:

@@ -12,10 +12,10 @@ func (l *lowering) read() {
 	switch {
 	case in.User:
 		l.probe(in, asm.FnProbeReadUser)
-	case l.knows(in.A) && in.From == 0:
+	case l.knows(in.A) && l.plainly(in):
 		l.load(in.Dst, in.A, in.Off, in.Size)
 		l.know(in.Dst)
-	case l.t.Cast != 0 && l.structOf(in.A) != 0 && in.From == 0:
+	case l.t.Cast != 0 && l.structOf(in.A) != 0 && l.plainly(in):
 		cast := l.f.NewReg(ir.Info{})
 		l.add(ir.Ins{Op: ir.Kfunc, Fn: int32(l.t.Cast), Dst: cast, Args: []ir.Operand{in.A, ir.C(int64(l.structOf(in.A)))}})
 		l.load(in.Dst, ir.R(cast), in.Off, in.Size)
@@ -23,6 +23,21 @@ func (l *lowering) read() {
 	default:
 		l.probe(in, asm.FnProbeReadKernel)
 	}
+}
+
+// plainly reports whether the verifier takes what a load of a known struct finds for
+// what it is used as: what the first member of a union is need not be what the handler
+// reads.
+func (l *lowering) plainly(in ir.Ins) bool {
+	of, as := l.f.Regs[in.A.Reg].Struct, l.f.Regs[in.Dst].Struct
+	if in.From != 0 || of == 0 || l.args.Types == nil {
+		return in.From == 0 && of != 0
+	}
+	to, pointer, ok := l.args.Types.Loaded(of, uint32(in.Off), uint32(in.Size))
+	if pointer && to == 0 && l.computed[in.Dst] { // since 6.17 (f2362a57aeff) no number
+		return false
+	}
+	return ok && in.Off >= 0 && to == as
 }
 
 func (l *lowering) structOf(o ir.Operand) uint32 {
