@@ -1,7 +1,7 @@
 #include "twin.h"
 
 MAP(sends);
-extern struct { u64 least, other; } vars;
+extern struct { u64 least, other; } vars VARS;
 
 struct key {
 	char comm[16];

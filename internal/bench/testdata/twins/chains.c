@@ -3,7 +3,7 @@
 MAP(systems);
 MAP(inodes);
 MAP(parents);
-extern struct { u64 _, systems, inodes; u32 parents; } vars;
+extern struct { u64 _, systems, inodes; u32 parents; } vars VARS;
 
 struct record {
 	struct header h;

@@ -1,6 +1,6 @@
 #include "twin.h"
 
-extern struct { u64 classes[6]; u32 limits[5], digest; } vars;
+extern struct { u64 classes[6]; u32 limits[5], digest; } vars VARS;
 
 PROGRAM(write)
 {

@@ -1,7 +1,7 @@
 #include "twin.h"
 
 MAP(bytes);
-extern struct { u64 _, bytes; } vars;
+extern struct { u64 _, bytes; } vars VARS;
 
 struct flow {
 	u32 from, to;

@@ -1,7 +1,7 @@
 #include "twin.h"
 
 MAP(owned);
-extern struct { u64 kinds[8], owned; } vars;
+extern struct { u64 kinds[8], owned; } vars VARS;
 
 PROGRAM(read)
 {

@@ -1,6 +1,6 @@
 #include "twin.h"
 
-extern struct { u64 shells, others, logs[4]; } vars;
+extern struct { u64 shells, others, logs[4]; } vars VARS;
 
 /* equal compares by words: clang makes of memcmp a call of what BPF does not have. */
 #define WORD(type) \

@@ -1,7 +1,7 @@
 #include "twin.h"
 
 MAP(calls);
-extern struct { u64 _, calls; } vars;
+extern struct { u64 _, calls; } vars VARS;
 
 PROGRAM(read)
 {

@@ -2,7 +2,7 @@
 
 MAP(tenths);
 MAP(rests);
-extern struct { u64 fails, all, tenths, rests; } vars;
+extern struct { u64 fails, all, tenths, rests; } vars VARS;
 
 struct record {
 	struct header h;

@@ -4,7 +4,7 @@ MAP(states);
 extern struct {
 	struct { u32 least, most; bool seen; } window;
 	u64 states;
-} vars;
+} vars VARS;
 
 struct record {
 	struct header h;

@@ -44,7 +44,9 @@ struct task_struct;
 /* A map of the handler file, by its name. */
 #define MAP(name) extern struct map name
 
-MAP(ring);
+/* Those that are ktrap's own. */
+#define VARS __asm__("ktrap.vars")
+extern struct map ring __asm__("ktrap.ring");
 
 #ifdef DIRECT /* a trampoline, whose arguments the verifier knows the types of */
 

@@ -2,7 +2,7 @@
 
 MAP(depths);
 MAP(ages);
-extern struct { u64 _, depths, ages; } vars;
+extern struct { u64 _, depths, ages; } vars VARS;
 
 PROGRAM(read)
 {
