@@ -75,6 +75,7 @@ func Func(f *ir.Func, t Target, a Args) {
 	// Blocks are in reverse postorder: a register that is assigned once is seen to
 	// be typed before it is used.
 	for _, b := range f.Blocks {
+		l.merge(b)
 		l.block(b)
 	}
 }
@@ -149,11 +150,15 @@ func (l *lowering) move() {
 	}
 }
 
+func (l *lowering) trampoline() bool {
+	return l.t.Context == object.Fentry || l.t.Context == object.Fexit
+}
+
 // RawArg as an Arg's From means an argument register, not a parameter.
 const RawArg = 1
 
 func (l *lowering) argument() {
-	n, trampoline := int(l.in.Off), l.t.Context == object.Fentry || l.t.Context == object.Fexit
+	n := int(l.in.Off)
 	loc := arch.Loc{Words: 1, Reg: n}
 	slot, isStruct, maybe := n, false, false
 	if l.in.From != RawArg && n < len(l.args.Locs) {
@@ -164,10 +169,10 @@ func (l *lowering) argument() {
 		}
 	}
 	switch {
-	case trampoline && (maybe || l.t.Copy && !isStruct):
+	case l.trampoline() && (maybe || l.t.Copy && !isStruct):
 		l.fetch(asm.FnProbeReadKernel, l.scratchSlot(), 8, l.offset(ir.R(l.ctx), int32(8*slot)))
 		l.load(l.in.Dst, l.scratchSlot(), 0, 8)
-	case trampoline:
+	case l.trampoline():
 		l.load(l.in.Dst, ir.R(l.ctx), int32(8*slot), 8)
 		l.know(l.in.Dst)
 	case loc.Reg == arch.OnStack:
