@@ -35,7 +35,7 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 	}
 	s.on.indexFunctions(symbolsOf(probes))
 	s.on.kprobes = nil
-	if len(probes) >= multitude {
+	if functionsOf(probes) >= multitude {
 		s.on.learn()
 	}
 	p := new(prepared)
@@ -76,9 +76,22 @@ func (p *prepared) replan(s *Session) (err error) {
 	return err
 }
 
-// multitude is from how many probes on it is found out beforehand what the kernel
-// would refuse one after the other.
+// multitude is in how many functions probes are for which it is found out beforehand
+// what the kernel would refuse one after the other.
 const multitude = 100
+
+// functionsOf is how many that are at most: an address may be in any.
+func functionsOf(probes []*Probe) int {
+	names, addresses := map[string]bool{}, 0
+	for _, p := range probes {
+		if p.Symbol == "" {
+			addresses++
+		} else {
+			names[p.Symbol] = true
+		}
+	}
+	return len(names) + addresses
+}
 
 // nothing is the error of a set of which every probe was left out.
 func (p *prepared) nothing() error {
