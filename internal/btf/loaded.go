@@ -65,8 +65,9 @@ func (s *Spec) reached(id ID, offset, size uint32) (Member, bool) {
 }
 
 // element is what an array has, of however many dimensions, and its bytes; else the
-// type itself.
+// type itself. Kernels up to 6.1 find no struct in an array of what is only named one.
 func (s *Spec) element(id ID) (t Type, size uint32, ok bool) {
+	within := false // an array
 	for range 8 {
 		t, err := s.Strip(id)
 		if err != nil {
@@ -74,9 +75,9 @@ func (s *Spec) element(id ID) (t Type, size uint32, ok bool) {
 		}
 		if t.Kind != Array {
 			size, err = s.Sizeof(t.ID)
-			return t, size, err == nil && size > 0
+			return t, size, err == nil && size > 0 && (!within || t.ID == id || t.Kind != Struct && t.Kind != Union)
 		}
-		id = t.Elem
+		id, within = t.Elem, true
 	}
 	return t, 0, false
 }

@@ -24,11 +24,10 @@ import (
 //
 // KTRAP_SEED repeats a run.
 func TestEveryKernelAcceptsRandomHandlers(t *testing.T) {
-	count := 12
+	count, seed := 12, uint64(1)
 	if os.Getenv("KTRAP_DEEP") != "" {
-		count = 1000
+		count, seed = 1000, uint64(time.Now().UnixNano())
 	}
-	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("KTRAP_SEED"); text != "" {
 		fmt.Sscan(text, &seed)
 	}
