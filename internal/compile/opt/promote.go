@@ -11,8 +11,8 @@ import (
 type piece struct {
 	off, size int32
 	reg       ir.Reg
-	loaded    bool
-	mixed     bool // other stores or loads cut it
+	loaded    int32 // the most bytes of it at once
+	mixed     bool  // other stores or loads cut it
 }
 
 // Promote lets loads of the stack become moves: what is stored to a slot that only
@@ -85,8 +85,7 @@ func cut(list []piece, in *ir.Ins) []piece {
 		p = &list[len(list)-1]
 	}
 	if in.Op == ir.Load {
-		p.loaded = true
-		p.mixed = p.mixed || p.size != 0 && in.Size > p.size
+		p.loaded = max(p.loaded, in.Size)
 		return list
 	}
 	p.mixed = p.mixed || p.size != 0 && in.Size != p.size
@@ -102,9 +101,9 @@ func whole(list []piece) []piece {
 		if list[i].off < end {
 			list[i].mixed, list[i-1].mixed = true, true
 		}
-		end = max(end, list[i].off+max(list[i].size, 1))
+		end = max(end, list[i].off+max(list[i].size, list[i].loaded))
 	}
-	return slices.DeleteFunc(list, func(p piece) bool { return p.mixed || !p.loaded || p.size == 0 })
+	return slices.DeleteFunc(list, func(p piece) bool { return p.mixed || p.loaded == 0 || p.loaded > p.size })
 }
 
 // cutTo is dst = the lower bytes of x.
