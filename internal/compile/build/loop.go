@@ -79,15 +79,11 @@ func (b *builder) forLoop(s *ast.ForStmt, label string) {
 		b.jump(body)
 	}
 	b.start(body)
-	b.push(l)
 	if v, bound := b.below(s, known); v != nil {
 		b.bounds[v] = bound
 		defer delete(b.bounds, v)
 	}
-	b.stmt(s.Body)
-	b.pop()
-	b.jump(l.next)
-	b.start(l.next)
+	b.loopBody(l, s.Body)
 	if s.Post != nil {
 		b.stmt(s.Post)
 	}
@@ -310,10 +306,6 @@ func (b *builder) rangeLoop(s *ast.RangeStmt, label string) {
 			b.unrolled(s, label, p, t)
 			return
 		}
-		if b.indexesFrame(s.Body, b.rangeKey(s)) && t.Len() <= maxUnrolled {
-			b.eachTurn(s, label, t.Len(), func(i int64) place { return b.elementAt(p, t, i) })
-			return
-		}
 		array, bound = p, ir.C(t.Len())
 		known = t.Len() <= maxTurns
 	case *types.Basic:
@@ -324,12 +316,12 @@ func (b *builder) rangeLoop(s *ast.RangeStmt, label string) {
 		n, _ = scalar(t)
 		bound = b.held(b.expr(s.X))
 		known = bound.Kind == ir.Const && n.back(bound.Imm) <= maxTurns
-		if known && n.back(bound.Imm) <= maxUnrolled && b.indexesFrame(s.Body, b.rangeKey(s)) {
-			b.eachTurn(s, label, n.back(bound.Imm), nil)
-			return
-		}
 	default:
 		b.fail(s.X, diag.MapUse, "a map is read when the probe ends", "a handler can't range over a %s", b.TypeString(t))
+		return
+	}
+	if turns := n.back(bound.Imm); known && turns <= maxUnrolled && b.indexesFrame(s.Body, b.rangeKey(s)) {
+		b.eachTurn(s, label, turns, array)
 		return
 	}
 	b.ranged(s, label, n, bound, array, known)
@@ -348,7 +340,16 @@ func (b *builder) unrolled(s *ast.RangeStmt, label string, array place, t *types
 		b.copyPlace(s.X, array, was)
 		array = was
 	}
-	b.eachTurn(s, label, t.Len(), func(i int64) place { return b.elementAt(array, t, i) })
+	b.eachTurn(s, label, t.Len(), array)
+}
+
+// loopBody writes a loop's body up to where the next turn begins.
+func (b *builder) loopBody(l *loop, body *ast.BlockStmt) {
+	b.push(l)
+	b.stmt(body)
+	b.pop()
+	b.jump(l.next)
+	b.start(l.next)
 }
 
 // changes reports whether a variable, or a part of it, is assigned in body.
@@ -410,37 +411,18 @@ func (b *builder) ranged(s *ast.RangeStmt, label string, n number, bound ir.Oper
 	b.start(body)
 	if s.Key != nil {
 		b.assignValue(s.Key, place{space: inReg, typ: b.typeOf(s.Key), reg: at})
-		if id, ok := s.Key.(*ast.Ident); ok && s.Tok == token.DEFINE && known && !b.assigned(s.Body, b.Info.ObjectOf(id)) {
-			b.bounds[b.Info.ObjectOf(id)] = bound.Imm
-			defer delete(b.bounds, b.Info.ObjectOf(id))
+		if v := b.rangeKey(s); v != nil && known {
+			b.bounds[v] = bound.Imm
+			defer delete(b.bounds, v)
 		}
 	}
 	if s.Value != nil {
-		b.assignValue(s.Value, b.ranging(array, at))
+		b.assignValue(s.Value, b.elementFrom(array, arrayOf(array.typ), at))
 	}
-	b.push(l)
-	b.stmt(s.Body)
-	b.pop()
-	b.jump(l.next)
-	b.start(l.next)
+	b.loopBody(l, s.Body)
 	b.add(ir.Ins{Op: ir.Add, Wide: n.wide(), Dst: at, A: ir.R(at), B: ir.C(1)})
 	b.jump(head)
 	b.start(l.done)
-}
-
-// ranging is element at of an array that is being ranged over.
-func (b *builder) ranging(array place, at ir.Reg) place {
-	t := array.typ.Underlying().(*types.Array)
-	array.size /= max(int(t.Len()), 1)
-	array.room = 0
-	if array.space != inOwn {
-		array.size = b.kernelSize(t.Elem())
-		array.base = b.plain(array.base)
-	}
-	scaled := b.op(ir.Mul, true, ir.R(at), ir.C(int64(array.size)))
-	array.base = b.op(ir.Add, true, array.base, scaled)
-	array.typ = t.Elem()
-	return array
 }
 
 func (b *builder) switchCase(s *ast.SwitchStmt, label string) {

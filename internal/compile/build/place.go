@@ -209,7 +209,7 @@ func (b *builder) elementPlace(e *ast.IndexExpr) (place, bool) {
 		if !ok {
 			return place{}, false
 		}
-		return b.element(e, p, t.Elem().Underlying().(*types.Array)), true
+		return b.element(e, p, arrayOf(t.Elem())), true
 	case *types.Basic: // a text
 		return b.byteOf(e)
 	case *types.Map:
@@ -225,44 +225,40 @@ func (b *builder) byteOf(e *ast.IndexExpr) (place, bool) {
 	if !ok || p.space == inReg {
 		return place{}, false
 	}
+	t := types.NewArray(types.Typ[types.Uint8], int64(p.size))
 	if i, ok := b.folded(e.Index); ok && p.size != 0 && i >= int64(p.size) {
 		b.fail(e.Index, diag.IndexRange, "", "index %d is outside of a text of %d bytes at most", i, p.size)
-		return b.elementAt(p, types.NewArray(types.Typ[types.Uint8], int64(p.size)), 0), true
+		return b.elementAt(p, t, 0), true
 	}
-	return b.element(e, p, types.NewArray(types.Typ[types.Uint8], int64(p.size))), true
+	return b.element(e, p, t), true
 }
+
+func arrayOf(t types.Type) *types.Array { return t.Underlying().(*types.Array) }
 
 // element is p[index]. A constant index was checked by Go; any other one that is
 // outside of our own memory ends the handler, in the kernel's it reads what is
 // there.
 func (b *builder) element(e *ast.IndexExpr, p place, t *types.Array) place {
-	if i, ok := b.folded(e.Index); ok && i >= 0 && (i < t.Len() || p.space != inOwn) && i*int64(b.elementSize(p, t))+int64(p.off) < near {
+	i, known := b.folded(e.Index)
+	if known && i >= 0 && (i < t.Len() || p.space != inOwn) && i*int64(b.elementSize(p, t))+int64(p.off) < near {
 		return b.elementAt(p, t, i)
 	}
-	index, size := b.index(e.Index), b.elementSize(p, t)
-	p.typ, p.size, p.room = t.Elem(), size, 0
 	// The copy is what is checked and then moved: the verifier learns the bound of
 	// one register only.
-	at := b.reg()
+	index, at := b.index(e.Index), b.reg()
 	b.move(at, index)
 	if p.space == inOwn && !b.inBounds(e.Index, t.Len()) {
 		ok := b.newBlock()
 		b.branch(ir.Lt, true, ir.R(at), ir.C(t.Len()), ok, b.exit)
 		b.start(ok)
 	}
-	if _, known := b.folded(e.Index); p.base.Kind == ir.Frame && !known {
+	if p.base.Kind != ir.Frame {
+		return b.elementFrom(p, t, at)
+	}
+	if !known {
 		b.fail(e, diag.NotGoHere, "declare the array as a variable of the file", "an array of a function is indexed by constants, and by what counts a loop of at most %d turns", maxUnrolled)
 	}
-	if p.base.Kind == ir.Frame {
-		return p
-	}
-	scaled := b.op(ir.Mul, true, ir.R(at), ir.C(int64(size)))
-	base := p.base
-	if p.space != inOwn {
-		base = b.plain(base)
-	}
-	p.base = b.op(ir.Add, true, base, scaled)
-	return p
+	return b.elementAt(p, t, 0) // which nothing comes by
 }
 
 // elementAt is element i of an array, without a check.
@@ -270,6 +266,18 @@ func (b *builder) elementAt(p place, t *types.Array, i int64) place {
 	size := b.elementSize(p, t)
 	p.typ, p.size, p.room = t.Elem(), size, 0
 	p.off += int32(i) * int32(size)
+	return p
+}
+
+// elementFrom is the element whose number a register holds, without a check.
+func (b *builder) elementFrom(p place, t *types.Array, at ir.Reg) place {
+	size := b.elementSize(p, t)
+	p.typ, p.size, p.room = t.Elem(), size, 0
+	scaled := b.op(ir.Mul, true, ir.R(at), ir.C(int64(size)))
+	if p.space != inOwn {
+		p.base = b.plain(p.base)
+	}
+	p.base = b.op(ir.Add, true, p.base, scaled)
 	return p
 }
 

@@ -39,8 +39,8 @@ func (b *builder) forUnrolled(s *ast.ForStmt, label string, turns int64) bool {
 }
 
 // eachTurn writes the body of a range loop for each of its turns.
-func (b *builder) eachTurn(s *ast.RangeStmt, label string, turns int64, element func(i int64) place) {
-	done := b.newBlock()
+func (b *builder) eachTurn(s *ast.RangeStmt, label string, turns int64, array place) {
+	key, done := b.rangeKey(s), b.newBlock()
 	for i := range turns {
 		if s.Key != nil {
 			at := b.reg()
@@ -48,9 +48,9 @@ func (b *builder) eachTurn(s *ast.RangeStmt, label string, turns int64, element 
 			b.assignValue(s.Key, place{space: inReg, typ: b.typeOf(s.Key), reg: at})
 		}
 		if s.Value != nil {
-			b.assignValue(s.Value, element(i))
+			b.assignValue(s.Value, b.elementAt(array, arrayOf(array.typ), i))
 		}
-		b.writeTurn(s.Body, &loop{label: label, done: done, next: b.newBlock()}, b.rangeKey(s), i)
+		b.writeTurn(s.Body, &loop{label: label, done: done, next: b.newBlock()}, key, i)
 	}
 	b.jump(done)
 	b.start(done)
@@ -62,11 +62,7 @@ func (b *builder) writeTurn(body *ast.BlockStmt, l *loop, v types.Object, i int6
 		b.inTurn[v] = i
 		defer delete(b.inTurn, v)
 	}
-	b.push(l)
-	b.stmt(body)
-	b.pop()
-	b.jump(l.next)
-	b.start(l.next)
+	b.loopBody(l, body)
 }
 
 // rangeKey is the variable that counts a range loop's turns, if nothing else
