@@ -127,10 +127,10 @@ func Check(src Source, env Env) (*Unit, diag.List) {
 
 // argsOf finds where a function's arguments are.
 func argsOf(f *front.File, fn btf.ID) (a lower.Args) {
-	spec := f.Env.BTF
-	if a.Types = spec; fn == 0 {
+	if fn == 0 {
 		return a
 	}
+	spec := f.Env.BTF
 	proto, err := spec.Proto(fn)
 	if err != nil {
 		return a
@@ -219,8 +219,8 @@ func (h *Handler) EmitWatched(t Target, watch func(pass string, lines []Line)) (
 	if t.Arch == nil {
 		t.Arch = h.unit.file.Env.Arch
 	}
-	if spec := h.unit.file.Env.BTF; spec != nil && spec.Base() != nil {
-		t.Module = spec.First()
+	if t.Types = h.unit.file.Env.BTF; t.Types != nil && t.Types.Base() != nil {
+		t.Module = t.Types.First()
 	}
 	if t.Site != nil {
 		t.Steps = int32(slices.IndexFunc(h.unit.Maps, func(m object.Map) bool { return m.Name == build.Steps }))

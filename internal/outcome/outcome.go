@@ -13,9 +13,9 @@
 //
 // Of says which, and if neither, why. Most of what a computed outcome is, the kernel
 // computes too: it emulates branches at a breakpoint. Of loops, which it does not do
-// as the processor does, the outcome is the kernel's: that is what happens at a probe. A successor where no
-// probe can stand is looked through if it is a nop or a jump, which change no
-// registers.
+// as the processor does, the outcome is the kernel's: that is what happens at a probe.
+// A successor where no probe can stand is looked through if it is a nop or a jump,
+// which change no registers.
 //
 // So that a pair of records is never taken for one execution when it is two, the
 // room also says which registers an instruction surely leaves alone.

@@ -26,8 +26,9 @@ type Target struct {
 	Context object.Context
 	Base    uint32 // the session's number of the batch's first point
 	Point   ledger.Point
-	Copy    bool   // a trampoline's arguments that point to no struct are read by a helper
-	Bare    bool   // nothing is counted
+	Copy    bool // a trampoline's arguments that point to no struct are read by a helper
+	Bare    bool // nothing is counted
+	Types   *btf.Spec
 	Cast    btf.ID // of the function bpf_rdonly_cast, 0 if the kernel has none
 	Module  btf.ID // the first type that is a module's, which Cast does not know; 0 if none is
 	TaskBTF bool   // bpf_get_current_task_btf is there
@@ -40,7 +41,6 @@ type Args struct {
 	Locs    []arch.Loc
 	Structs []bool // the argument points to a struct
 	Maybe   []bool // it does, or is nil, and the verifier wants to be shown that it is not
-	Types   *btf.Spec
 }
 
 // Func lowers f in place.

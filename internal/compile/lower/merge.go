@@ -27,18 +27,13 @@ func (l *lowering) neighbours(r1, s1, r2, s2 ir.Ins) bool {
 	}
 	return n <= 4 && copied(r1, s1) && copied(r2, s2) && r2.Size == n && r1.User == r2.User &&
 		r1.A == r2.A && r2.Off == r1.Off+n && r1.Off%(2*n) == 0 &&
-		s1.A == s2.A && s2.Off == s1.Off+n && (s1.Off+int32(s1.A.Imm))%(2*n) == 0 && l.private(s1.A) && l.asNumber(r1, 2*n)
+		s1.A == s2.A && s2.Off == s1.Off+n && (s1.Off+int32(s1.A.Imm))%(2*n) == 0 && l.private(s1.A) && l.atOnce(r1, 2*n)
 }
 
-// asNumber reports whether that many bytes from where r reads can be had as a number.
-func (l *lowering) asNumber(r ir.Ins, size int32) bool {
-	of := l.structOf(r.A)
-	if r.User || of == 0 || !l.trampoline() && l.t.Cast == 0 {
-		return true
-	}
-	if l.args.Types == nil || r.Off < 0 {
-		return false
-	}
-	to, pointer, ok := l.args.Types.Loaded(l.f.Regs[r.A.Reg].Struct, uint32(r.Off), uint32(size))
-	return ok && to == 0 && !pointer
+// atOnce reports whether a read of that many bytes is no worse than several of fewer: a
+// plain load may be of less than the helper reads.
+func (l *lowering) atOnce(r ir.Ins, size int32) bool {
+	r.Size = size
+	loads := l.structOf(r.A) != 0 && (l.trampoline() || l.t.Cast != 0)
+	return r.User || !loads || l.plainly(r)
 }

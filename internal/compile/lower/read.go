@@ -29,15 +29,14 @@ func (l *lowering) read() {
 // what it is used as: what the first member of a union is need not be what the handler
 // reads.
 func (l *lowering) plainly(in ir.Ins) bool {
-	of, as := l.f.Regs[in.A.Reg].Struct, l.f.Regs[in.Dst].Struct
-	if in.From != 0 || of == 0 || l.args.Types == nil {
-		return in.From == 0 && of != 0
+	if in.From != 0 || in.Off < 0 {
+		return false
 	}
-	to, pointer, ok := l.args.Types.Loaded(of, uint32(in.Off), uint32(in.Size))
+	to, pointer, ok := l.t.Types.Loaded(l.f.Regs[in.A.Reg].Struct, uint32(in.Off), uint32(in.Size))
 	if pointer && to == 0 && l.computed[in.Dst] { // since 6.17 (f2362a57aeff) no number
 		return false
 	}
-	return ok && in.Off >= 0 && to == as
+	return ok && to == l.f.Regs[in.Dst].Struct
 }
 
 func (l *lowering) structOf(o ir.Operand) uint32 {
