@@ -89,7 +89,7 @@ func cut(list []piece, in *ir.Ins) []piece {
 		return list
 	}
 	p.mixed = p.mixed || p.size != 0 && in.Size != p.size
-	p.size = in.Size
+	p.size = max(p.size, in.Size)
 	return list
 }
 
