@@ -33,8 +33,9 @@ func (s *Session) prepare(ctx context.Context, probes []*Probe) (*prepared, erro
 	if len(probes) == 0 || slices.Contains(probes, nil) {
 		return nil, errors.New("register: no probes, or one that is nil")
 	}
-	s.on.indexFunctions(symbolsOf(probes))
+	s.on.indexFunctions(entryNames(probes))
 	s.on.kprobes = nil
+	s.found = map[name]symbols.Symbol{}
 	if functionsOf(probes) >= multitude {
 		s.on.learn()
 	}
@@ -152,17 +153,28 @@ func (s *Session) find(probe *Probe) (symbols.Symbol, uint64, error) {
 	if sym, matched := s.matched[name{probe.Module, probe.Symbol}]; matched {
 		return sym, sym.Addr + probe.Offset, nil
 	}
-	return s.on.find(probe.place())
+	if sym, found := s.found[name{probe.Module, probe.Symbol}]; found {
+		return sym, sym.Addr + probe.Offset, nil
+	}
+	sym, addr, err := s.on.find(probe.place())
+	if err == nil {
+		s.found[name{probe.Module, probe.Symbol}] = sym
+	}
+	return sym, addr, err
 }
 
 func (s *Session) query(probe *Probe, sym symbols.Symbol, addr uint64) site.Query {
 	return s.on.query(wanted{ret: probe.Return, unsafe: s.config.Unsafe}, sym, addr)
 }
 
-func symbolsOf(probes []*Probe) []string {
-	names := make([]string, len(probes))
-	for i, p := range probes {
-		names[i] = p.Symbol
+// entryNames are of the functions whose arguments are asked for: by each probe but those
+// that are certainly inside.
+func entryNames(probes []*Probe) (names []string) {
+	const prologue = 16 // bytes: the kernel moves a probe behind what begins a function
+	for _, p := range probes {
+		if p.Offset < prologue {
+			names = append(names, p.Symbol)
+		}
 	}
 	return names
 }

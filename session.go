@@ -100,6 +100,8 @@ type Session struct {
 	due     []*Event             // that a loop over Events was left before
 	// matched are the functions that patterns stood for: they need no look-up.
 	matched map[name]symbols.Symbol
+	// found are those that the latest Register or Plan has looked up.
+	found   map[name]symbols.Symbol
 	removal *attach.Removal // goes on behind this session, if anything does
 	letting *letting        // go of Once probes, if there are any
 	closed  bool

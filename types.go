@@ -69,11 +69,12 @@ func (k *Kernel) aliased(spec *btf.Spec, sym symbols.Symbol) []btf.ID {
 
 // indexFunctions looks up many functions in one pass over BTF.
 func (k *Kernel) indexFunctions(names []string) {
-	spec, err := k.spec("")
-	if err != nil || len(names) < 2 {
+	if len(names) < 2 {
 		return
 	}
-	k.types.index = spec.FuncIndex(names)
+	if spec, err := k.spec(""); err == nil {
+		k.types.index = spec.FuncIndex(names)
+	}
 }
 
 // spec opens the BTF of the kernel or of a module, once.

@@ -45,7 +45,14 @@ func (p *prepared) keepOut(s *Session) error {
 }
 
 func innerOf(regs []*Registration) *Registration {
-	return first(regs, func(r *Registration) bool { return within().MatchString(r.sym.Name) })
+	before := "" // the function of the one before
+	return first(regs, func(r *Registration) bool {
+		if r.sym.Name == before {
+			return false
+		}
+		before = r.sym.Name
+		return within().MatchString(before)
+	})
 }
 
 func trampolineOf(regs []*Registration) *Registration {

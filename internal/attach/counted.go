@@ -147,8 +147,13 @@ const (
 func (c *counted) read(points []int) []reading {
 	all := make([]reading, len(points))
 	begun := time.Now()
+	profile, err := c.set.job.Events.openProfile()
+	if err != nil {
+		return all
+	}
+	defer profile.Close()
 	for range attempts {
-		next, err := c.readOnce(points)
+		next, err := c.readOnce(profile, points)
 		if err != nil {
 			return make([]reading, len(points))
 		}
@@ -179,9 +184,9 @@ func (c *counted) readMissed(points []int) []reading {
 	return all
 }
 
-func (c *counted) readOnce(points []int) ([]reading, error) {
+func (c *counted) readOnce(from counts, points []int) ([]reading, error) {
 	before, err1 := c.hits(points)
-	profile, err2 := c.set.job.Events.profile()
+	profile, err2 := from.read()
 	after, err3 := c.hits(points)
 	places := profile[c.event.name]
 	if len(places) != len(c.points) {

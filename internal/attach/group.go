@@ -247,7 +247,29 @@ func (g *Group) undefine(e *event) error {
 
 // profile is what the kernel has counted of each event since it was defined.
 func (g *Group) profile() (tracefs.Profile, error) {
-	text, err := os.ReadFile(filepath.Join(g.dir, "kprobe_profile"))
+	p, err := g.openProfile()
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return p.read()
+}
+
+// counts is the kernel's profile of events, open: to open it runs through more of the
+// kernel than to read it again.
+type counts struct{ *os.File }
+
+func (g *Group) openProfile() (counts, error) {
+	f, err := os.Open(filepath.Join(g.dir, "kprobe_profile"))
+	if err != nil {
+		return counts{}, fmt.Errorf("read what the kernel counts of events: %w", err)
+	}
+	return counts{f}, nil
+}
+
+func (c counts) read() (tracefs.Profile, error) {
+	const most = 64 << 20
+	text, err := io.ReadAll(io.NewSectionReader(c, 0, most))
 	if err != nil {
 		return nil, fmt.Errorf("read what the kernel counts of events: %w", err)
 	}
