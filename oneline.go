@@ -19,6 +19,7 @@ type OneLine struct {
 	Places  []string
 	If      string   // count only hits for which it is true
 	By      string   // one count for each value of these, separated by commas; else for each place
+	Also    string   // with By, and before it: what the caller adds to it
 	Sum     string   // count, sum, average, least and greatest of this instead of hits
 	Hist    string   // how often this had which values instead
 	Steps   [3]int64 // of Hist: from, to, and the width of a bucket; zero for powers of two
@@ -74,7 +75,7 @@ func (o OneLine) write(env compile.Env) (Written, error) {
 	r := oneliner.Request{
 		Places: o.Places, PID: o.PID, Comm: o.Comm,
 		If: oneliner.Expr{Flag: "--if", Text: o.If},
-		By: oneliner.Expr{Flag: "--by", Text: o.By},
+		By: oneliner.Expr{Flag: "--by", Text: o.By}, Also: oneliner.Expr{Flag: "--by", Text: o.Also},
 		Of: oneliner.Expr{Flag: "--sum", Text: o.Sum},
 	}
 	if o.Hist != "" {

@@ -192,15 +192,18 @@ func TestLatencyTimesEveryCall(t *testing.T) {
 		timed   uint64
 		options ktrap.Config
 	}{
-		"all":        {ktrap.OneLine{}, 0, calls, ktrap.Config{}},
-		"by number":  {ktrap.OneLine{By: "regs.di"}, 3, calls, ktrap.Config{}},
-		"if":         {ktrap.OneLine{By: "comm,regs.di", If: "regs.di == 0o22"}, 1, calls / 3, ktrap.Config{}},
-		"by kprobes": {ktrap.OneLine{By: "regs.di"}, 3, calls, ktrap.Config{Mechanism: "kprobe"}},
+		"all":                 {ktrap.OneLine{}, 0, calls, ktrap.Config{}},
+		"by number":           {ktrap.OneLine{By: "regs.di"}, 3, calls, ktrap.Config{}},
+		"if":                  {ktrap.OneLine{By: "comm,regs.di", If: "regs.di == 0o22"}, 1, calls / 3, ktrap.Config{}},
+		"by kprobes":          {ktrap.OneLine{By: "regs.di"}, 3, calls, ktrap.Config{Mechanism: "kprobe"}},
+		"returned":            {ktrap.OneLine{By: "regs.di,retval == 0o22", If: "retval != 0o27"}, 2, calls / 3 * 2, ktrap.Config{}},
+		"returned by kprobes": {ktrap.OneLine{By: "retval", If: "retval < 0o77 && regs.di > 0"}, 2, calls / 3 * 2, ktrap.Config{Mechanism: "kprobe"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := test.options.Open(t.Context())
 			must(t, err)
 			t.Cleanup(func() { must(t, s.Close()) })
+			unix.Umask(0o77) // what the first call returns
 			line := test.line
 			line.Latency, line.Places, line.PID = true, []string{"__x64_sys_umask"}, uint32(os.Getpid())
 			w, err := s.Graduate(line)

@@ -22,6 +22,25 @@ func TestShowIsCutIntoPathsAndExpressions(t *testing.T) {
 	}
 }
 
+func TestTopLeavesTheSameOfATableThatIsLikeAnother(t *testing.T) {
+	of := func(keys ...uint64) (t Table) {
+		for _, k := range keys {
+			t.Entries = append(t.Entries, Entry{Key: Value{Kind: value.Uint, Bits: k}, Value: Value{Kind: value.Uint, Bits: 1}})
+		}
+		return t
+	}
+	got := of(1, 2, 3, 4, 5)
+	got.Like(of(4, 2, 9, 1))
+	got.Top(3)
+	var keys []uint64
+	for _, e := range got.Entries {
+		keys = append(keys, e.Key.Bits)
+	}
+	if want := "[4 2 1]"; fmt.Sprint(keys) != want || got.Rest.Value.Bits != 2 {
+		t.Errorf("got %v and %v, want %s and 2", keys, got.Rest, want)
+	}
+}
+
 func TestTopAddsUpWhatItLeavesOut(t *testing.T) {
 	count := func(n uint64) Entry { return Entry{Value: Value{Kind: value.Uint, Bits: n}} }
 	table := Table{Entries: []Entry{count(9), count(5), count(3), count(1)}}

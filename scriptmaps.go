@@ -70,6 +70,17 @@ func (t *Table) Top(n int) {
 	t.Entries = t.Entries[:n:n]
 }
 
+// Like brings the entries into the order that another table has them in, by their
+// keys, so that Top leaves the same of both. What the other has not comes last.
+func (t *Table) Like(other Table) {
+	order := map[string]int{}
+	for i, e := range other.Entries {
+		order[e.Key.String()] = i - len(other.Entries)
+	}
+	t.Entries = slices.Clone(t.Entries)
+	slices.SortStableFunc(t.Entries, func(a, b Entry) int { return cmp.Compare(order[a.Key.String()], order[b.Key.String()]) })
+}
+
 // added is the sum of two values of one map.
 func added(a, b Value) Value {
 	if a.Kind != value.Struct {

@@ -60,24 +60,10 @@ func (x *Script) frames(id int64) (frames []Value) {
 // are named by the files that it has mapped now; gone are the processes that no
 // longer run, whose frames stay addresses.
 func (t Table) Stacks(keys []string) (samples []StackSample, gone []int) {
-	open := map[int]*process.Process{}
+	all := processes{}
 	for _, e := range t.Entries {
-		parts := []Value{e.Key}
-		if len(keys) > 1 {
-			parts = e.Key.Fields
-		}
-		s := StackSample{Count: e.Value.Bits}
-		var of *process.Process
-		if i := slices.Index(keys, "pid"); i >= 0 && i < len(parts) {
-			pid := int(parts[i].Bits)
-			if _, known := open[pid]; !known {
-				var err error
-				if open[pid], err = process.Open(pid); err != nil {
-					gone = append(gone, pid)
-				}
-			}
-			of = open[pid]
-		}
+		parts := partsOf(e.Key, keys)
+		s, of := StackSample{Count: e.Value.Bits}, all.of(parts, keys)
 		for i, part := range parts {
 			if part.Kind != value.Array {
 				part.Name = ""
@@ -93,7 +79,75 @@ func (t Table) Stacks(keys []string) (samples []StackSample, gone []int) {
 	if t.Other != nil {
 		samples = append(samples, StackSample{Count: t.Other.Value.Bits, Labels: []stacks.Label{{Key: keys[0], Value: "(other)"}}})
 	}
-	return samples, gone
+	return samples, all.gone()
+}
+
+// NameFrames names a table's frames of processes, as Stacks does: each is its name,
+// and in brackets the file that it is of.
+func (t *Table) NameFrames(keys []string) (gone []int) {
+	all := processes{}
+	t.Entries = slices.Clone(t.Entries)
+	for i := range t.Entries {
+		key := &t.Entries[i].Key
+		of := all.of(partsOf(*key, keys), keys)
+		if of == nil { // so is it where the stack is the whole key
+			continue
+		}
+		key.Fields = slices.Clone(key.Fields)
+		for j, part := range key.Fields {
+			if part.Kind == value.Array {
+				key.Fields[j].Fields = nameAll(part.Fields, of)
+			}
+		}
+	}
+	return all.gone()
+}
+
+// nameAll are frames with the names that a process has for those without one.
+func nameAll(frames []Value, of *process.Process) []Value {
+	frames = slices.Clone(frames)
+	for i := range frames {
+		f := frameOf(frames[i], of)
+		if f.Mapping != "" {
+			f.Name += " (" + f.Mapping + ")"
+		}
+		frames[i].Kind, frames[i].Text = value.Enum, f.Name
+	}
+	return frames
+}
+
+// partsOf are what a key is made of, in their places.
+func partsOf(key Value, keys []string) []Value {
+	if len(keys) > 1 {
+		return key.Fields
+	}
+	return []Value{key}
+}
+
+// processes are those that were asked for, nil where one is gone.
+type processes map[int]*process.Process
+
+// of is the process that is one of the parts of a key; nil if none is, or it is gone.
+func (all processes) of(parts []Value, keys []string) *process.Process {
+	i := slices.Index(keys, "pid")
+	if i < 0 || i >= len(parts) {
+		return nil
+	}
+	pid := int(parts[i].Bits)
+	if _, known := all[pid]; !known {
+		all[pid], _ = process.Open(pid) // it fails if the process is gone
+	}
+	return all[pid]
+}
+
+func (all processes) gone() (pids []int) {
+	for pid, p := range all {
+		if p == nil {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
 }
 
 func frameOf(f Value, of *process.Process) stacks.Frame {

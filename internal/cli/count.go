@@ -166,7 +166,7 @@ func (c *counting) start(ctx context.Context, io Streams) error {
 	if c.text == nil {
 		c.text = c.counts
 	}
-	if !c.line.Latency && c.line.By == "" && c.line.Sum == "" && c.line.Hist == "" {
+	if !c.line.Latency && c.line.By == "" && c.line.Also == "" && c.line.Sum == "" && c.line.Hist == "" {
 		c.written.Keys = []string{"place"}
 		return c.tally(ctx, io)
 	}

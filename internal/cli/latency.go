@@ -12,8 +12,12 @@ Times are added up in the kernel; Ctrl-C ends it and prints them.
 
 The expressions of --by and --if are computed at the entry: they are Go over the
 function's parameters, as sk.__sk_common.skc_family, and over the words of
-docs/HANDLERS.md, as comm, pid, uid, cpu, str(p). A return is paired with the entry
-of its own call, or not counted: the summary says how many were not paired.`
+docs/HANDLERS.md, as comm, pid, uid, cpu, str(p). One that names retval is computed
+at the return: what the function was given is in it as it was at the entry, and what
+that leads to as it is at the return. A return is paired with the entry of its own
+call, or not counted: the summary says how many were not paired.
+
+--top leaves those that took the longest in all.`
 
 func newLatency() *cobra.Command {
 	var c counting
@@ -22,7 +26,8 @@ func newLatency() *cobra.Command {
 		Short: "Time calls of functions in the kernel, by any expression",
 		Long:  latencyLong,
 		Example: `  sudo ktrap latency vfs_read
-  sudo ktrap latency vfs_read --by 'comm' --if 'count > 4096'
+  sudo ktrap latency vfs_read --by 'comm' --if 'count > 4096' --top 10
+  sudo ktrap latency vfs_read --by 'comm,retval < 0' --if 'retval != 0'
   sudo ktrap latency tcp_sendmsg --by 'sk.__sk_common.skc_family' --interval 1s
   sudo ktrap latency 'vfs_*' --duration 10s --json
   ktrap latency vfs_read --by comm --graduate`,
@@ -33,7 +38,18 @@ func newLatency() *cobra.Command {
 		},
 	}
 	c.common(cmd.Flags())
+	c.largest(cmd.Flags())
+	cmd.PreRun = func(*cobra.Command, []string) { c.ready = c.alike }
 	return cmd
+}
+
+// alike brings the histograms into the order of the sums.
+func (c *counting) alike(tables []ktrap.Table) {
+	for i := range tables {
+		if tables[i].Name == c.written.Table {
+			tables[i].Like(named(tables, c.written.Total))
+		}
+	}
 }
 
 func named(tables []ktrap.Table, name string) ktrap.Table {

@@ -28,6 +28,7 @@ type running struct {
 	write    func(*ktrap.Session) (ktrap.HandlerFile, error) // file, if that takes a session
 	text     func(dst []byte, p render.Palette, tables []ktrap.Table) []byte
 	also     func(context.Context, []ktrap.Table) error // at the end, besides printing
+	ready    func([]ktrap.Table)                        // what is done to tables before they are cut and printed
 	top      int                                        // entries of a table; 0 for all
 	interval time.Duration
 	stdin    bool
@@ -186,6 +187,9 @@ func (r *running) print(read func() ([]ktrap.Table, error), out *output) error {
 	tables, err := read()
 	if err != nil || len(tables) == 0 {
 		return err
+	}
+	if r.ready != nil {
+		r.ready(tables)
 	}
 	for i := range tables {
 		tables[i].Top(r.top)

@@ -47,18 +47,24 @@ func newStack() *cobra.Command {
 		Args: atLeastOnePlace,
 		RunE: func(cmd *cobra.Command, places []string) error {
 			s.io = Streams{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
-			s.line.By = s.keys()
+			s.line.Also = s.keys()
 			return s.command(cmd, places)
 		},
 	}
 	s.common(cmd.Flags())
+	s.largest(cmd.Flags())
 	f := cmd.Flags()
 	f.Lookup("by").Usage = "count each value of `EXPR,…` on its own, too"
 	f.BoolVar(&s.user, "user-stack", false, "the process's stack, too")
 	f.BoolVar(&s.folded, "folded", false, "print a line for each stack, functions separated by semicolons")
 	f.StringVar(&s.pprof, "pprof", "", "write a profile for go tool pprof to `FILE`")
 	f.StringVar(&s.html, "html", "", "write a flame graph to `FILE`")
-	cmd.PreRun = func(*cobra.Command, []string) { s.text, s.also, s.began = s.print, s.files, time.Now() }
+	cmd.PreRun = func(*cobra.Command, []string) {
+		s.text, s.also, s.began = s.print, s.files, time.Now()
+		if s.json {
+			s.ready = s.name
+		}
+	}
 	return cmd
 }
 
@@ -68,9 +74,6 @@ func (s *stacking) keys() string {
 	keys := []string{"kstack"}
 	if s.user {
 		keys = append(keys, "ustack", "pid")
-	}
-	if s.line.By != "" {
-		keys = append(keys, s.line.By)
 	}
 	return strings.Join(keys, ",")
 }
@@ -87,12 +90,24 @@ func (s *stacking) print(dst []byte, p render.Palette, tables []ktrap.Table) []b
 	return dst
 }
 
+// name names the frames of processes that the tables' keys hold.
+func (s *stacking) name(tables []ktrap.Table) {
+	for i := range tables {
+		s.missed(tables[i].NameFrames(s.written.Keys))
+	}
+}
+
 func (s *stacking) samples(t ktrap.Table) []ktrap.StackSample {
 	samples, gone := t.Stacks(s.written.Keys)
+	s.missed(gone)
+	return samples
+}
+
+// missed tells of processes that could not be asked for the names of their functions.
+func (s *stacking) missed(gone []int) {
 	if s.user && len(gone) > 0 {
 		fmt.Fprintf(s.io.Err, "ktrap: %d processes are gone, as %d: their frames have no names\n", len(gone), gone[0])
 	}
-	return samples
 }
 
 // files writes what is asked for besides the text, of all that was counted.

@@ -24,7 +24,8 @@ func (h *handler) infer(r Request, env compile.Env) error {
 		take func([]compile.Expression) error
 	}{
 		{r.If, true, func(e []compile.Expression) error { return h.condition(r.If, e[0]) }},
-		{r.By, false, func(e []compile.Expression) error { h.by = e; return nil }},
+		{r.Also, false, h.keyed},
+		{r.By, false, h.keyed},
 		{r.Of, true, func(e []compile.Expression) error { return h.number(r.Of, e[0]) }},
 		{r.Show, false, func(e []compile.Expression) error { h.show = e; return nil }},
 	} {
@@ -44,6 +45,11 @@ func (h *handler) infer(r Request, env compile.Env) error {
 		return err
 	}
 	h.whole(r)
+	return nil
+}
+
+func (h *handler) keyed(e []compile.Expression) error {
+	h.by = append(h.by, e...)
 	return nil
 }
 

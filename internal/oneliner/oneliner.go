@@ -10,6 +10,7 @@ package oneliner
 
 import (
 	"fmt"
+	"slices"
 
 	"ktrap/internal/compile"
 	"ktrap/internal/diag"
@@ -37,6 +38,7 @@ type Request struct {
 	Places []string
 	If     Expr   // only hits for which it is true
 	By     Expr   // the keys, separated by commas
+	Also   Expr   // keys before those, which nobody has typed
 	Of     Expr   // what is summed up or counted in buckets
 	Show   Expr   // what is sent
 	All    bool   // and all that the function is given, or returns
@@ -94,7 +96,11 @@ func Make(r Request, env compile.Env) (File, error) {
 		if len(r.Places) > 1 {
 			h.name = fmt.Sprint("at", i+1)
 		}
-		if err := h.infer(r, env); err != nil {
+		infer := h.infer
+		if r.What == Latency {
+			infer = h.inferCall
+		}
+		if err := infer(r, env); err != nil {
 			return File{}, err
 		}
 		w.handlers = append(w.handlers, h)
@@ -114,7 +120,9 @@ type handler struct {
 	by     []compile.Expression // the keys
 	of     string
 	show   []compile.Expression
-	both   bool // at a return, what was given at the entry is known too
+	both   bool     // at a return, what was given at the entry is known too
+	done   *handler // of a Latency: the one at the return, of what is known only there
+	late   []bool   // which of the keys are known only there
 }
 
 // kind is the directive's word, and the place that stands behind it.
@@ -132,7 +140,8 @@ func (h *handler) parameters(env compile.Env) {
 	word, at := h.kind()
 	h.params = compile.Parameters(env, at, word == "ret")
 	if h.both {
-		h.params = append(compile.Parameters(env, at, false), h.params...)
+		given := slices.DeleteFunc(compile.Parameters(env, at, false), func(p compile.Parameter) bool { return p.Name == "retval" })
+		h.params = append(given, h.params...)
 	}
 	if word == "pre" {
 		h.params = append(h.params, compile.Parameter{Name: "r", Type: "*regs"})

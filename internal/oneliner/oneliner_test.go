@@ -117,6 +117,81 @@ func done(c call) {
 	calls[c.key].add(ns)
 }
 `},
+		"latency if what is returned": {Request{What: Latency, Places: read, If: Expr{"--if", "retval < 0 || count == 0"}, PID: 7}, `
+// Nanoseconds from the entry to the return.
+var (
+	took  hist
+	calls stat
+)
+
+//ktrap:pre vfs_read
+func at() (uint64, bool) {
+	return nsecs(), pid() == 7
+}
+
+//ktrap:ret vfs_read
+func done(c uint64, count uint64, retval int64) {
+	ns := nsecs() - c
+	if retval < 0 || count == 0 {
+		took.add(ns)
+		calls.add(ns)
+	}
+}
+`},
+		"latency by what is returned": {Request{What: Latency, Places: read, By: by("retval")}, `
+// Nanoseconds from the entry to the return.
+var (
+	took  map[int64]hist
+	calls map[int64]stat
+)
+
+//ktrap:pre vfs_read
+func at() uint64 {
+	return nsecs()
+}
+
+//ktrap:ret vfs_read
+func done(c uint64, retval int64) {
+	ns := nsecs() - c
+	k := retval
+	took[k].add(ns)
+	calls[k].add(ns)
+}
+`},
+		"latency by what the entry has and what is returned": {Request{What: Latency, Places: read, By: by("comm, retval < 0,file.f_pos, r.di"), If: Expr{"--if", "count > 4096"}}, `
+type key struct {
+	comm  string
+	key2  bool
+	f_pos int64
+	di    uint64
+}
+
+type call struct {
+	at    uint64
+	comm  string
+	f_pos int64
+	di    uint64
+}
+
+// Nanoseconds from the entry to the return.
+var (
+	took  map[key]hist
+	calls map[key]stat
+)
+
+//ktrap:pre vfs_read
+func at(file *file, count uint64, r *regs) (call, bool) {
+	return call{nsecs(), comm(), file.f_pos, r.di}, count > 4096
+}
+
+//ktrap:ret vfs_read
+func done(c call, retval int64) {
+	ns := nsecs() - c.at
+	k := key{c.comm, retval < 0, c.f_pos, c.di}
+	took[k].add(ns)
+	calls[k].add(ns)
+}
+`},
 		"a word without brackets": {Request{Places: read, By: by("comm")}, `
 var hits map[string]uint64
 
@@ -236,39 +311,51 @@ func at(r *regs) {
 func TestAMistakeIsToldAtItsColumnInWhatWasTyped(t *testing.T) {
 	env := kernel(t)
 	for _, test := range []struct {
+		what       What
 		flag, text string
 		column     int
 		code       diag.Code
 		says       string
 	}{
-		{"--if", "coun > 10", 1, diag.Undefined, "did you mean count"},
-		{"--if", "count > 10 && file.f_mod == 1", 20, diag.UnknownField, "did you mean f_mode"},
-		{"--by", "comm,file.f_mod", 11, diag.UnknownField, "did you mean f_mode"},
-		{"--by", "comm, cout", 7, diag.Undefined, "did you mean count"},
-		{"--if", "count >", 8, diag.Syntax, ""},
-		{"--if", "count > 1)", 11, diag.Syntax, "bracket"},
-		{"--if", "count, file", 1, diag.Syntax, "2 expressions"},
-		{"--if", "comm()", 1, diag.Type, "no condition"},
-		{"--if", "comm == 1", 9, diag.Type, ""},
-		{"EXPR", "comm", 1, diag.Type, "no number"},
-		{"EXPR", "str(file)+1", 1, diag.Type, ""},
-		{"EXPR", "count // all", 1, diag.Syntax, "comment"},
-		{"EXPR", "count\n", 1, diag.Syntax, "one line"},
-		{"EXPR", "1) + g(2", 1, diag.Syntax, "no expression"},
-		{"EXPR", "retval()", 1, diag.Context, ""},
-		{"EXPR", "[2]int{1, 2}[0]", 1, diag.NotGoHere, ""},
-		{"EXPR", "1 << 70", 1, diag.Type, ""},
-		{"EXPR", "count / 0", 9, diag.DivideZero, ""},
-		{"EXPR", "func() int { return 1 }()", 1, diag.Closure, ""},
+		{Count, "--if", "coun > 10", 1, diag.Undefined, "did you mean count"},
+		{Count, "--if", "count > 10 && file.f_mod == 1", 20, diag.UnknownField, "did you mean f_mode"},
+		{Count, "--by", "comm,file.f_mod", 11, diag.UnknownField, "did you mean f_mode"},
+		{Count, "--by", "comm, cout", 7, diag.Undefined, "did you mean count"},
+		{Count, "--if", "count >", 8, diag.Syntax, ""},
+		{Count, "--if", "count > 1)", 11, diag.Syntax, "bracket"},
+		{Count, "--if", "count, file", 1, diag.Syntax, "2 expressions"},
+		{Count, "--if", "comm()", 1, diag.Type, "no condition"},
+		{Count, "--if", "comm == 1", 9, diag.Type, ""},
+		{Hist, "EXPR", "comm", 1, diag.Type, "no number"},
+		{Hist, "EXPR", "str(file)+1", 1, diag.Type, ""},
+		{Hist, "EXPR", "count // all", 1, diag.Syntax, "comment"},
+		{Hist, "EXPR", "count\n", 1, diag.Syntax, "one line"},
+		{Hist, "EXPR", "1) + g(2", 1, diag.Syntax, "no expression"},
+		{Hist, "EXPR", "retval()", 1, diag.Context, ""},
+		{Hist, "EXPR", "[2]int{1, 2}[0]", 1, diag.NotGoHere, ""},
+		{Hist, "EXPR", "1 << 70", 1, diag.Type, ""},
+		{Hist, "EXPR", "count / 0", 9, diag.DivideZero, ""},
+		{Hist, "EXPR", "func() int { return 1 }()", 1, diag.Closure, ""},
+		{Hist, "EXPR", "file.f_pso", 6, diag.UnknownField, "did you mean f_pos"},
+		{Send, "--show", "count, file.f_pso", 13, diag.UnknownField, "did you mean f_pos"},
+		{Latency, "--by", "comm, file.f_pso", 12, diag.UnknownField, "did you mean f_pos"},
+		{Latency, "--by", "comm, retval, file.f_pso", 20, diag.UnknownField, "did you mean f_pos"},
+		{Latency, "--by", "comm, retval+cout, pid", 14, diag.Undefined, "did you mean count"},
+		{Latency, "--by", "comm, retval, cout", 15, diag.Undefined, "did you mean count"},
+		{Latency, "--by", "comm, retval+, pid", 14, diag.Syntax, ""},
+		{Latency, "--if", "retval > cout", 10, diag.Undefined, "did you mean count"},
+		{Latency, "--if", "cout > 3", 1, diag.Undefined, "did you mean count"},
 	} {
-		r := Request{Places: []string{"vfs_read"}}
+		r := Request{What: test.what, Places: []string{"vfs_read"}}
 		switch e := (Expr{test.flag, test.text}); test.flag {
 		case "--if":
 			r.If = e
 		case "--by":
 			r.By = e
+		case "--show":
+			r.Show = e
 		default:
-			r.What, r.Of = Hist, e
+			r.Of = e
 		}
 		f, err := Make(r, env)
 		var m *Mistake
@@ -277,8 +364,8 @@ func TestAMistakeIsToldAtItsColumnInWhatWasTyped(t *testing.T) {
 			continue
 		}
 		e := m.List[0]
-		if e.Pos.Column != test.column || e.Code != test.code || !strings.Contains(e.Error(), test.says) || e.Pos.Filename != test.flag {
-			t.Errorf("%s %q: got %v, want %s at %d, %q", test.flag, test.text, e, test.code, test.column, test.says)
+		if e.Pos.Column != test.column || e.Code != test.code || !strings.Contains(e.Error(), test.says) || e.Pos.Filename != test.flag || m.Expr.Text != test.text {
+			t.Errorf("%s %q: got %v of %q, want %s at %d, %q", test.flag, test.text, e, m.Expr.Text, test.code, test.column, test.says)
 		}
 	}
 }

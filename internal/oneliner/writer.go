@@ -26,11 +26,8 @@ type key struct {
 
 // agree finds a type for each key that it has at every place.
 func (w *writer) agree() error {
-	if w.By.Text == "" {
-		return nil
-	}
 	first := w.handlers[0].by
-	typed := split(w.By.Text)
+	typed := append(split(w.Also.Text), split(w.By.Text)...)
 	for i := range first {
 		k := key{name: first[i].Name, typ: first[i].Type, typed: typed[i]}
 		for _, h := range w.handlers {
@@ -65,7 +62,7 @@ func wide(a, b string) string {
 
 // nameKeys gives each key a name of its own.
 func (w *writer) nameKeys() {
-	taken := map[string]bool{"_": true, "": true}
+	taken := map[string]bool{"_": true, "": true, "at": w.What == Latency}
 	for i := range w.keys {
 		k := &w.keys[i]
 		for n := i + 1; taken[k.name] || !isName(k.name); n++ {
@@ -83,15 +80,24 @@ func isName(s string) bool {
 
 // split cuts a list of expressions, which parses, at its commas.
 func split(text string) (parts []string) {
-	const before = "f("
-	e, err := parser.ParseExpr(before + text + ")")
-	if err != nil {
-		return []string{text}
-	}
-	for _, arg := range e.(*ast.CallExpr).Args {
-		parts = append(parts, (before + text)[arg.Pos()-1:arg.End()-1])
+	for _, at := range spans(text) {
+		parts = append(parts, text[at[0]:at[1]])
 	}
 	return parts
+}
+
+// spans are where the expressions of a list stand; all of it where it doesn't parse.
+func spans(text string) (list [][2]int) {
+	const before = "f("
+	e, err := parser.ParseExpr(before + text + ")")
+	call, ok := e.(*ast.CallExpr)
+	if err != nil || !ok {
+		return [][2]int{{0, len(text)}}
+	}
+	for _, arg := range call.Args {
+		list = append(list, [2]int{int(arg.Pos()) - 1 - len(before), int(arg.End()) - 1 - len(before)})
+	}
+	return list
 }
 
 // free is a name that no handler's expression means something else by.

@@ -25,11 +25,21 @@ func (p Palette) AppendLatency(dst []byte, took, calls ktrap.Table) []byte {
 		name := strings.Join(keyed(e.Key, len(e.Key.Fields)), ", ")
 		dst = histogram(p.sums(dst, name, e.Value), buckets[e.Key.String()], took.Scale)
 	}
-	if calls.Other != nil {
-		dst = p.sums(dst, other, calls.Other.Value)
+	dst = p.others(dst, fmt.Sprintf("(%d more)", calls.Left), calls.Rest, took.Rest, took.Scale)
+	return p.others(dst, other, calls.Other, took.Other, took.Scale)
+}
+
+// others are the calls of several keys: their sums and their histogram, which may
+// have had room for other keys.
+func (p Palette) others(dst []byte, name string, calls, took *ktrap.Entry, scale *ktrap.Scale) []byte {
+	if calls != nil {
+		dst = p.sums(dst, name, calls.Value)
 	}
-	if took.Other != nil {
-		dst = histogram(append(dst, other+", nanoseconds\n"...), took.Other.Buckets, took.Scale)
+	if took != nil {
+		if calls == nil {
+			dst = fmt.Appendf(dst, "%s, nanoseconds\n", name)
+		}
+		dst = histogram(dst, took.Buckets, scale)
 	}
 	return dst
 }
