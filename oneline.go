@@ -9,6 +9,7 @@ import (
 	"ktrap/internal/arch"
 	"ktrap/internal/compile"
 	"ktrap/internal/oneliner"
+	"ktrap/internal/place"
 	"ktrap/internal/value"
 )
 
@@ -52,7 +53,12 @@ func (s *Session) Graduate(o OneLine) (Written, error) {
 	if len(o.Places) > 0 {
 		at.Place = o.Places[0]
 	}
-	w, err := o.write(s.on.env(s.arch, at))
+	if p, err := place.Parse(at.Place); err == nil && p.Glob {
+		if all := s.on.functionsOf(p); len(all) > 0 {
+			at.Place = all[0]
+		}
+	}
+	w, err := o.write(s.on.env(s.arch, at), s.on.functionsOf)
 	if err != nil {
 		if gone := s.on.missing(at); gone != nil {
 			err = gone
@@ -68,12 +74,32 @@ func (c Compiler) Graduate(o OneLine) (Written, error) {
 	if err != nil {
 		return Written{}, err
 	}
-	return o.write(compile.Env{Arch: arch.AMD64, BTF: spec})
+	return o.write(compile.Env{Arch: arch.AMD64, BTF: spec}, nil)
 }
 
-func (o OneLine) write(env compile.Env) (Written, error) {
+// functionsOf are the functions of a pattern that can be named one by one.
+func (k *Kernel) functionsOf(p place.Place) (list []string) {
+	matches, err := k.symbols.Match(p.Module, p.Symbol)
+	if err != nil {
+		return nil
+	}
+	named, at := map[string]int{}, map[uint64]bool{}
+	for _, m := range matches {
+		named[m.Name]++
+	}
+	for _, m := range matches {
+		if named[m.Name] > 1 || at[m.Addr] || strings.HasSuffix(m.Name, coldSuffix) {
+			continue
+		}
+		at[m.Addr] = true
+		list = append(list, place.Place{Module: m.Module, Symbol: m.Name}.String())
+	}
+	return list
+}
+
+func (o OneLine) write(env compile.Env, match func(place.Place) []string) (Written, error) {
 	r := oneliner.Request{
-		Places: o.Places, PID: o.PID, Comm: o.Comm,
+		Places: o.Places, Match: match, PID: o.PID, Comm: o.Comm,
 		If: oneliner.Expr{Flag: "--if", Text: o.If},
 		By: oneliner.Expr{Flag: "--by", Text: o.By}, Also: oneliner.Expr{Flag: "--by", Text: o.Also},
 		Of: oneliner.Expr{Flag: "--sum", Text: o.Sum},
@@ -93,7 +119,7 @@ func (o OneLine) write(env compile.Env) (Written, error) {
 	if err != nil {
 		return Written{}, typed(err)
 	}
-	return Written{HandlerFile{Name: "oneliner.go", Text: []byte(f.Text)}, f.Table, f.Total, f.Keys}, nil
+	return Written{HandlerFile{Name: "oneliner.go", Text: []byte(f.Text), Optional: f.Spread}, f.Table, f.Total, f.Keys}, nil
 }
 
 // typed shows a mistake in what was typed.

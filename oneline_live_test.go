@@ -76,6 +76,7 @@ func TestAOneLineCountsWhatWasCalled(t *testing.T) {
 		buckets bool
 	}{
 		"by a number":       {ktrap.OneLine{Places: umask, PID: pid, By: "regs.di"}, 3, calls, false},
+		"by a pattern's":    {ktrap.OneLine{Places: []string{"__x64_sys_um*"}, PID: pid, By: "regs.di"}, 3, calls, false},
 		"if":                {ktrap.OneLine{Places: umask, PID: pid, If: "regs.di == 0o22"}, 1, calls / 3, false},
 		"by place and name": {ktrap.OneLine{Places: []string{"__x64_sys_umask", "__x64_sys_umask%return"}, PID: pid, By: "place,comm"}, 2, 2 * calls, false},
 		"sum":               {ktrap.OneLine{Places: umask, PID: pid, Sum: "regs.di"}, 1, calls, false},

@@ -28,6 +28,8 @@ type HandlerFile struct {
 	Text  []byte            // the source; read from the file Name if nil
 	Place string            // of handlers that name none
 	Set   map[string]string // package variables to begin with another value
+	// Optional are places of the file that are left out if they can't be probed.
+	Optional []string
 }
 
 // Script is a handler file that runs: its probes, and the maps that they share.
@@ -122,6 +124,7 @@ func (x *Script) place(unit *compile.Unit, which func(*compile.Handler) bool) (a
 		}
 		for _, p := range probes {
 			p.Return = h.Kind == "ret"
+			p.Optional = p.Optional || slices.Contains(x.file.Optional, h.Place)
 		}
 		all = append(all, probes...)
 	}

@@ -203,9 +203,6 @@ func (p *probing) explain(h *handler, errs diag.List, lines []int) error {
 			continue
 		}
 		own := *e
-		if own.Code == diag.Undefined && own.Hint == "" && h.place.Glob {
-			own.Hint = "the functions of a pattern have no parameters by name: arg(0), arg(1) … are the argument registers"
-		}
 		own.Pos.Filename, own.Pos.Line = p.exprs[i].Flag, 1
 		if own.End.Line = 1; e.End.Line != lines[i] {
 			own.End = own.Pos

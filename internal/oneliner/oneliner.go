@@ -9,6 +9,7 @@
 package oneliner
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -47,6 +48,8 @@ type Request struct {
 	Follow Follow // of a Path
 	PID    uint32 // only hits of this process; 0 for any
 	Comm   string // only hits of threads of this name; empty for any
+	// Match tells the functions that a pattern stands for; nil asks the types.
+	Match func(place.Place) []string
 }
 
 // Linear says that buckets begin at Least, end at Most and are Step wide.
@@ -58,6 +61,9 @@ type File struct {
 	Table string   // the variable that holds what was counted
 	Total string   // of a Latency, the one that holds its count, sum, least and greatest
 	Keys  []string // what its keys are, as typed
+	// Spread are places that the file names and the request did not: functions of a
+	// pattern, of which some may be none for a probe.
+	Spread []string
 }
 
 // A Mistake is in one of the expressions.
@@ -84,31 +90,49 @@ func Make(r Request, env compile.Env) (File, error) {
 		return File{}, mistake(r.Of, diag.Syntax, "", "there is nothing to count the values of")
 	}
 	w := writer{Request: r}
-	for i, text := range r.Places {
-		at, err := place.Parse(text)
-		if err != nil {
+	for _, text := range r.Places {
+		if err := w.add(text, env); err != nil {
 			return File{}, err
 		}
-		if r.What == Latency && at.Return {
-			return File{}, fmt.Errorf("%s: a call is timed from its entry to its return: name the function alone", at)
+	}
+	for i := range w.handlers {
+		if w.handlers[i].name = "at"; len(w.handlers) > 1 {
+			w.handlers[i].name = fmt.Sprint("at", i+1)
 		}
-		h := handler{place: at, name: "at", both: r.What == Path}
-		if len(r.Places) > 1 {
-			h.name = fmt.Sprint("at", i+1)
-		}
-		infer := h.infer
-		if r.What == Latency {
-			infer = h.inferCall
-		}
-		if err := infer(r, env); err != nil {
-			return File{}, err
-		}
-		w.handlers = append(w.handlers, h)
 	}
 	if err := w.agree(); err != nil {
 		return File{}, err
 	}
-	return w.file(), nil
+	f := w.file()
+	f.Spread = w.spread
+	return f, nil
+}
+
+// add makes the handlers of a place.
+func (w *writer) add(text string, env compile.Env) error {
+	at, err := place.Parse(text)
+	if err != nil {
+		return err
+	}
+	if w.What == Latency && at.Return {
+		return fmt.Errorf("%s: a call is timed from its entry to its return: name the function alone", at)
+	}
+	h := handler{place: at, both: w.What == Path}
+	infer := h.infer
+	if w.What == Latency {
+		infer = h.inferCall
+	}
+	err = infer(w.Request, env)
+	var m *Mistake
+	switch isMistake := errors.As(err, &m); {
+	case err == nil:
+		w.handlers = append(w.handlers, h)
+	case isMistake && at.Glob && !at.Return:
+		return w.pattern(at, env, m)
+	case isMistake && (len(w.Places) > 1 || text != w.Places[0]):
+		m.List[0].Msg += ", at " + at.String()
+	}
+	return err
 }
 
 // A handler is what happens at one place.

@@ -14,6 +14,7 @@ import (
 	"ktrap/internal/btf"
 	"ktrap/internal/compile"
 	"ktrap/internal/diag"
+	"ktrap/internal/place"
 )
 
 // kernel knows ssize_t vfs_read(struct file *file, char *buf, size_t count),
@@ -381,10 +382,67 @@ func TestOneKeyCantBeTwoThings(t *testing.T) {
 	}
 }
 
-func TestThePlacesOfAPatternHaveNoNamedParameters(t *testing.T) {
-	_, err := Make(Request{Places: []string{"vfs_*"}, By: Expr{"--by", "comm,filename"}}, kernel(t))
-	if err == nil || !strings.Contains(err.Error(), "arg(0)") {
-		t.Errorf("got %v", err)
+func TestAPatternWhoseFunctionsHaveTheParameterIsAHandlerForEach(t *testing.T) {
+	env := kernel(t)
+	f, err := Make(Request{Places: []string{"vfs_*"}, By: Expr{"--by", "file.f_mode, count"}}, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `package trap
+
+type key struct {
+	f_mode uint32
+	count  uint64
+}
+
+var hits_ map[key]uint64
+
+//ktrap:pre vfs_read
+func at1(file *file, count uint64) {
+	hits_[key{file.f_mode, count}]++
+}
+
+//ktrap:pre vfs_write
+func at2(file *file, count uint32) {
+	hits_[key{file.f_mode, uint64(count)}]++
+}
+`
+	if diff := cmp.Diff(want, f.Text); diff != "" {
+		t.Error(diff)
+	}
+	if got := strings.Join(f.Spread, " "); got != "vfs_read vfs_write" {
+		t.Errorf("%s are the functions", got)
+	}
+	match := func(place.Place) []string { return []string{"vfs_write"} }
+	if f, err = Make(Request{Places: []string{"vfs_*"}, By: Expr{"--by", "hits"}, Match: match}, env); err != nil || strings.Contains(f.Text, "vfs_read") {
+		t.Errorf("the kernel has vfs_write only: %v\n%s", err, f.Text)
+	}
+}
+
+func TestAPatternSaysWhichFunctionsLackAParameter(t *testing.T) {
+	many := func(place.Place) (list []string) {
+		for range maxFunctions + 1 {
+			list = append(list, "vfs_read")
+		}
+		return list
+	}
+	for _, test := range []struct {
+		request Request
+		column  int
+		says    string
+	}{
+		{Request{By: Expr{"--by", "comm,buf"}}, 6, "buf is no parameter of 1 of the 2 functions of vfs_*: vfs_write (name those that have it: vfs_read)"},
+		{Request{If: Expr{"--if", "key.usage == 1"}}, 1, "no function of vfs_* has a parameter of that name"},
+		{Request{By: Expr{"--by", "comm,cuont"}}, 6, "did you mean count"},
+		{Request{What: Latency, By: Expr{"--by", "retval,file.f_mod"}}, 13, "file has no field f_mod, at vfs_read (did you mean f_mode?)"},
+		{Request{What: Hist, Of: Expr{"EXPR", "count"}, Match: many}, 1, "vfs_* has 129 functions, and each needs a handler of its own for count"},
+	} {
+		test.request.Places = []string{"vfs_*"}
+		f, err := Make(test.request, kernel(t))
+		var m *Mistake
+		if !errors.As(err, &m) || m.List[0].Pos.Column != test.column || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("got %v, want column %d, %s\n%s", err, test.column, test.says, f.Text)
+		}
 	}
 }
 

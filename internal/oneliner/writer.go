@@ -15,6 +15,7 @@ type writer struct {
 	Request
 	handlers []handler
 	keys     []key
+	spread   []string // functions of patterns
 }
 
 // A key is one part of what entries are told apart by.

@@ -257,9 +257,44 @@ func (f *File) explain(e *diag.Error, err types.Error) {
 		e.Code = diag.ShiftRange
 	case strings.Contains(msg, "index ") && (strings.Contains(msg, " out of bounds") || strings.Contains(msg, " must not be negative")):
 		e.Code = diag.IndexRange
-	case strings.Contains(msg, "has no field or method"):
-		f.unknownField(e, err.Pos)
+	case strings.HasSuffix(msg, "(type) is not an expression"), strings.Contains(msg, " undefined (type "):
+		if !f.noValue(e, err.Pos) && strings.Contains(msg, "has no field or method") {
+			f.unknownField(e, err.Pos)
+		}
 	}
+}
+
+// noValue tells of a type that stands where a parameter or a variable is meant, as the
+// kernel has many that are called like those.
+func (f *File) noValue(e *diag.Error, pos token.Pos) bool {
+	root := f.rootAt(pos)
+	if root == nil {
+		return false
+	}
+	_, isType := f.Info.Uses[root].(*types.TypeName)
+	if isType {
+		e.Pos, e.End = f.Fset.Position(root.Pos()), f.Fset.Position(root.End())
+		e.Code, e.Msg = diag.Undefined, root.Name+" is a type, and no parameter or variable here"
+	}
+	return isType
+}
+
+// rootAt is the name that stands at pos, or that the chain of fields to it begins with.
+func (f *File) rootAt(pos token.Pos) (root *ast.Ident) {
+	ast.Inspect(f.Syntax, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Ident:
+			if n.Pos() == pos && root == nil {
+				root = n
+			}
+		case *ast.SelectorExpr:
+			if id, ok := n.X.(*ast.Ident); ok && n.Sel.Pos() == pos {
+				root = id
+			}
+		}
+		return true
+	})
+	return root
 }
 
 // undefined tells what name could have been meant.
