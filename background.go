@@ -11,6 +11,19 @@ import (
 // asked for: fewer take as long as to start what does it.
 const crowd = 8
 
+// removes tells whether many probes are removed in the background.
+func (s *Session) removes() bool { return s.config.Background && len(s.config.Guard) > 0 }
+
+// abandon lets go of a set of which the rest is not wanted any more.
+func (s *Session) abandon(set *attach.Set) error {
+	if !s.removes() {
+		return set.Close()
+	}
+	s.abandoned = true
+	s.batches = append(s.batches, &batch{set: set})
+	return nil
+}
+
 // leave leaves everything that is attached to a process that removes it.
 func (s *Session) leave() error {
 	if s.removal != nil {

@@ -70,6 +70,44 @@ func TestCtrlCGivesThePromptBackAndTheRestIsRemovedBehindIt(t *testing.T) {
 	}
 }
 
+// TestCtrlCGivesThePromptBackWhileProbesAreAttached interrupts commands while they look
+// at the function, and while they define places and arm them.
+func TestCtrlCGivesThePromptBackWhileProbesAreAttached(t *testing.T) {
+	before := armed(t)
+	begins := func() {
+		for armed(t) == before {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	for _, c := range []struct {
+		args  string
+		until func()
+		more  time.Duration
+	}{
+		{"path path_openat", func() {}, 400 * time.Millisecond},
+		{"path path_openat", begins, 700 * time.Millisecond},
+		{"path do_sys_openat2", begins, 150 * time.Millisecond},
+	} {
+		var said strings.Builder
+		cmd := exec.CommandContext(t.Context(), "ktrap", strings.Fields(c.args)...)
+		cmd.Stderr = &said
+		must(t, cmd.Start())
+		c.until()
+		time.Sleep(c.more)
+		began := time.Now()
+		must(t, cmd.Process.Signal(unix.SIGINT))
+		err := cmd.Wait()
+		took := time.Since(began)
+		for armed(t) != before && time.Since(began) < 30*time.Second {
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Logf("%s: prompt after %v, clean after %v: %v: %s", c.args, took, time.Since(began), err, said.String())
+		if took > time.Second || armed(t) != before {
+			t.Errorf("%s: prompt after %v; of\n%s\nis left\n%s", c.args, took, before, armed(t))
+		}
+	}
+}
+
 func TestASessionInTheBackgroundIsWaitedFor(t *testing.T) {
 	before := armed(t)
 	s, err := ktrap.Config{Guard: []string{"ktrap", "guard"}, Background: true}.Open(t.Context())

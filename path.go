@@ -153,7 +153,11 @@ func (s *Session) pathScript(p Path, regs []string) (*Script, error) {
 		return nil, typed(err)
 	}
 	at.Text = []byte(made.Text)
-	return s.script(at)
+	x, err := s.script(at)
+	if err == nil {
+		x.words = true // the rest are the steps of calls under way
+	}
+	return x, err
 }
 
 // place gives each probe its handler.

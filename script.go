@@ -42,6 +42,7 @@ type Script struct {
 	probes  []*Probe
 	regs    []*Registration
 	final   []Table // the variables when the session closed
+	words   bool    // of the variables only words are read
 }
 
 // Script compiles a handler file for the running kernel's types. Nothing is

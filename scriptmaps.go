@@ -161,6 +161,9 @@ func (x *Script) readTable(m object.Map, from *ebpf.Map) (t Table, err error) {
 func (x *Script) variables(m object.Map, from *ebpf.Map) (tables []Table, err error) {
 	data, err := from.LookupBytes(uint32(0))
 	for _, f := range m.Fields {
+		if x.words && f.Size > 8 {
+			continue
+		}
 		v := value.OfField(f, data)
 		v.Name = ""
 		tables = append(tables, Table{Name: f.Name, Value: &v})

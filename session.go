@@ -103,10 +103,12 @@ type Session struct {
 	// found are those that the latest Register or Plan has looked up.
 	found   map[name]symbols.Symbol
 	removal *attach.Removal // goes on behind this session, if anything does
-	letting *letting        // go of Once probes, if there are any
-	closed  bool
-	reading atomic.Bool // a loop over Events runs
-	ended   atomic.Bool // a loop over Events has detached everything
+	// abandoned tells that a batch is left of what was not attached to the end.
+	abandoned bool
+	letting   *letting // go of Once probes, if there are any
+	closed    bool
+	reading   atomic.Bool // a loop over Events runs
+	ended     atomic.Bool // a loop over Events has detached everything
 }
 
 // name is a symbol's, in the module or, if that is empty, the kernel.
@@ -270,7 +272,7 @@ func (s *Session) detach() error {
 	for _, b := range s.batches {
 		errs = append(errs, b.set.Disarm())
 	}
-	if s.config.Background && len(s.config.Guard) > 0 && len(s.regs) >= crowd {
+	if s.removes() && (s.abandoned || len(s.regs) >= crowd) {
 		return errors.Join(append(errs, s.leave())...)
 	}
 	for i := len(s.batches) - 1; i >= 0; i-- {

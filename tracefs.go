@@ -2,6 +2,7 @@ package ktrap
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"ktrap/internal/attach"
@@ -67,7 +68,14 @@ func (s *Session) carryOut(ctx context.Context, p *prepared) (armed, error) {
 	if s.buffer != nil {
 		return s.buffer.Attach(ctx, job)
 	}
-	return attach.Attach(ctx, job)
+	set, err := attach.Attach(ctx, job)
+	if err == nil {
+		return set, nil
+	}
+	if set != nil {
+		err = errors.Join(err, s.abandon(set))
+	}
+	return nil, err
 }
 
 // faultsMissed tells whether this kernel counts a read that fails in a handler as

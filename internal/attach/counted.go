@@ -27,6 +27,7 @@ type counted struct {
 	// first is what was read when the program was attached: an event is armed
 	// before it can call a program.
 	first []reading
+	left  bool // the group's guard removes the event
 }
 
 // reading is the counts of a place and of its point, read at once.
@@ -49,8 +50,13 @@ func (r *reading) again(next reading) {
 	*r = next
 }
 
-// define makes the event of h, disabled.
-func (h *hook) define(ctx context.Context, s *Set, ret bool) error {
+// define makes the event of h, disabled, if it needs one and has none. Those of a whole
+// set are made before the first is armed: beside places that are armed, which the
+// kernel is about to make jumps of, it takes several times as long.
+func (h *hook) define(ctx context.Context, s *Set) error {
+	if !placed(h.mechanism) || h.counted != nil {
+		return nil
+	}
 	addrs := make([]uint64, len(h.points))
 	for n, i := range h.points {
 		addrs[n] = s.job.Points[i].Addr
@@ -66,7 +72,7 @@ func (h *hook) define(ctx context.Context, s *Set, ret bool) error {
 			return err
 		}
 	}
-	e, refused, err := s.job.Events.defineAll(ctx, ret, names, nil)
+	e, refused, err := s.job.Events.defineAll(ctx, h.returns(), names, nil)
 	if err != nil && ctx.Err() != nil {
 		return errors.Join(err, c.table.Close())
 	}
@@ -112,6 +118,10 @@ func openTracepoint(id uint16) (fd, error) {
 
 // close lets go of the event, which nothing uses any more.
 func (c *counted) close() error {
+	if c.left {
+		c.set.job.Events.left += len(c.points)
+		return c.table.Close()
+	}
 	return errors.Join(c.set.job.Events.undefine(c.event), c.table.Close())
 }
 

@@ -66,6 +66,7 @@ func (b *Buffer) Attach(ctx context.Context, job Job) (*EventSet, error) {
 // attach makes all events before it enables the first: the kernel looks at a
 // place when its event is made, and what was never enabled goes away easily.
 func (s *EventSet) attach(ctx context.Context) error {
+	s.job.progress(true, 0)
 	for _, step := range s.job.Steps {
 		for _, i := range step.Points {
 			if err := ctx.Err(); err != nil {

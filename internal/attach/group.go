@@ -30,6 +30,7 @@ type Group struct {
 	alive *os.File // while the guard can read on, this process lives
 	// released tells that the guard removes the group: see Removal.
 	released bool
+	left     int // places of events that nobody wants and the guard is to remove
 }
 
 // OpenGroup begins an empty group. The command guard is started with the group's
@@ -219,7 +220,10 @@ func (g *Group) defineAll(ctx context.Context, ret bool, places, args []string) 
 			_, err = fmt.Fprintf(f, "%s:%s/%s %s %s\n", kind, g.name, e.name, place, strings.Join(args, " "))
 		}
 		if err != nil {
-			if i > 0 {
+			switch {
+			case ctx.Err() != nil && g.guard != nil:
+				g.left += i
+			case i > 0:
 				err = errors.Join(err, g.undefine(e))
 			}
 			return nil, i, err

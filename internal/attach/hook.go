@@ -41,16 +41,14 @@ func (h *hook) attach(ctx context.Context, s *Set) error {
 }
 
 func (h *hook) connect(ctx context.Context, s *Set) error {
-	ret := h.mechanism.Context() == object.Kretprobe
-	if placed(h.mechanism) {
-		if err := h.define(ctx, s, ret); err != nil {
-			return err
-		}
+	if err := h.define(ctx, s); err != nil {
+		return err
 	}
 	prog, err := s.load(h)
 	if err := h.keep(prog, err); err != nil {
 		return err
 	}
+	ret := h.returns()
 	switch h.mechanism {
 	case plan.Fentry, plan.Fexit:
 		return h.keep(linkTracing(prog))
@@ -79,6 +77,8 @@ func (h *hook) connect(ctx context.Context, s *Set) error {
 	}
 	return h.keep(link, err)
 }
+
+func (h *hook) returns() bool { return h.mechanism.Context() == object.Kretprobe }
 
 func (h *hook) keep(link fd, err error) error {
 	if err == nil {
@@ -186,6 +186,9 @@ func (h *hook) detach() error {
 
 // account keeps the misses so far.
 func (h *hook) account() {
+	if len(h.links) == 0 { // then nothing has been counted since
+		return
+	}
 	if h.counted == nil {
 		h.earlier = h.missed()
 		return

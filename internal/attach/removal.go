@@ -43,7 +43,7 @@ func (s *Set) Leave(r *Removal) error {
 
 func (h *hook) leave(r *Removal) (err error) {
 	if len(h.links) == 0 {
-		return nil
+		return h.close()
 	}
 	h.account()
 	for _, link := range slices.Backward(h.links) {
@@ -70,11 +70,17 @@ const removing = "remove:"
 func (r *Removal) Start(command []string, g *Group) error {
 	r.ended = make(chan struct{})
 	defer func() { r.fds = nil }()
-	if len(r.fds) == 0 {
+	if g != nil && g.guard != nil { // it removes what is left, also where nothing is armed
+		r.PID, r.Probes = g.guard.Process.Pid, r.Probes+g.left
+	}
+	if r.Probes == 0 {
 		close(r.ended)
 		return nil
 	}
-	begun := r.start(command, g)
+	begun := error(nil)
+	if len(r.fds) > 0 {
+		begun = r.start(command, g)
+	}
 	var errs []error
 	for _, fd := range r.fds {
 		errs = append(errs, fd.Close())

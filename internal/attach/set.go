@@ -52,7 +52,7 @@ type Job struct {
 	Points []Point
 	Steps  []plan.Step
 	// Progress, if not nil, is told how many of the points are attached, on the
-	// way up and on the way down.
+	// way up, beginning with none, and on the way down.
 	Progress func(attaching bool, attached, total int)
 	Events   *Group // for tracefs events, if the steps have any
 	// FaultsMissed tells whether the kernel counts as missed a read that failed
@@ -104,35 +104,71 @@ type Set struct {
 }
 
 // Attach carries out job, unarmed. On failure nothing stays; the error is a
-// *Refused, a *VerifierError or what a system call said of an earlier step.
+// *Refused, a *VerifierError or what a system call said of an earlier step. If ctx is
+// done, what there is of the set comes with the error, to be left or closed.
 func Attach(ctx context.Context, job Job) (*Set, error) {
 	s := &Set{job: job, byPoint: make([]*hook, len(job.Points)), on: make([]bool, len(job.Points))}
-	if err := s.attach(ctx); err != nil {
+	err := s.attach(ctx)
+	if err != nil && ctx.Err() == nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return s, nil
+	if err != nil {
+		s.abandon()
+	}
+	return s, err
+}
+
+// abandon has the guard remove the events that are not armed: that, too, can take
+// seconds.
+func (s *Set) abandon() {
+	for _, h := range s.hooks {
+		if h.counted != nil {
+			h.counted.left = s.job.Events.guard != nil
+		}
+	}
 }
 
 func (s *Set) attach(ctx context.Context) error {
+	s.job.progress(true, 0)
 	if err := s.maps(); err != nil {
 		return err
 	}
+	s.plan()
+	if err := s.each(ctx, (*hook).define); err != nil {
+		return err
+	}
 	done := 0
+	return s.each(ctx, func(h *hook, ctx context.Context, s *Set) error {
+		if err := h.attach(ctx, s); err != nil {
+			return err
+		}
+		done += len(h.points)
+		s.job.progress(true, done)
+		return nil
+	})
+}
+
+// plan makes the hooks.
+func (s *Set) plan() {
 	for _, step := range s.job.Steps {
 		for _, points := range s.groups(step) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
 			h := &hook{mechanism: step.Mechanism, points: points}
-			if err := h.attach(ctx, s); err != nil {
-				return err
-			}
 			s.hooks = append(s.hooks, h)
 			for _, i := range points {
 				s.byPoint[i] = h
 			}
-			done += len(points)
-			s.job.progress(true, done)
+		}
+	}
+}
+
+// each does one thing to all hooks, unless something fails.
+func (s *Set) each(ctx context.Context, do func(*hook, context.Context, *Set) error) error {
+	for _, h := range s.hooks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := do(h, ctx, s); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -86,7 +86,8 @@ func newPath() *cobra.Command {
 }
 
 func (f *following) run(ctx context.Context, io Streams) (err error) {
-	f.config.Guard, f.config.Progress, f.config.Background = guard, progress(io.Err), true
+	f.config.Guard, f.config.Background = guard, true
+	defer endsAtOnce(ctx, &f.config, io.Err)()
 	f.path.Source = f.path.Source || f.path.DWARF != ""
 	if f.cmd != nil {
 		f.path.Under = uint32(os.Getpid())

@@ -90,7 +90,8 @@ func placed(f *pflag.FlagSet, at *string, usage string) {
 }
 
 func (r *running) run(ctx context.Context, io Streams) (err error) {
-	r.config.Guard, r.config.Progress, r.config.Background = guard, progress(io.Err), true
+	r.config.Guard, r.config.Background = guard, true
+	defer endsAtOnce(ctx, &r.config, io.Err)()
 	s, err := r.config.Open(ctx)
 	if err != nil {
 		return err

@@ -150,7 +150,8 @@ func (t *tracing) run(ctx context.Context, places []string, io Streams) error {
 // it is to be watched.
 func (t *tracing) arm(ctx context.Context, places []string, io Streams, watch func(context.Context, *ktrap.Session, *output) error) (err error) {
 	t.config.Guard = guard
-	t.config.Progress, t.config.Background = progress(io.Err), true
+	t.config.Background = true
+	defer endsAtOnce(ctx, &t.config, io.Err)()
 	s, err := t.config.Open(ctx)
 	if err != nil {
 		return err
@@ -193,7 +194,7 @@ func (t *tracing) arm(ctx context.Context, places []string, io Streams, watch fu
 func progress(w io.Writer) func(bool, int, int) {
 	const long = 8 // probes
 	if !isTerminal(w) {
-		return nil
+		return func(bool, int, int) {}
 	}
 	return func(attaching bool, attached, total int) {
 		switch {
