@@ -16,6 +16,7 @@ import (
 
 // check runs Go's type checker over the file and the words, in one package.
 func (f *File) check() {
+	f.typeNames()
 	if f.Env.Loose {
 		f.loosen()
 	}
@@ -330,7 +331,21 @@ func (f *File) unknownField(e *diag.Error, pos token.Pos) {
 	e.Pos, e.End = f.Fset.Position(sel.Sel.Pos()), f.Fset.Position(sel.Sel.End())
 	typ := types.TypeString(owner, func(*types.Package) string { return "" })
 	e.Code, e.Msg = diag.UnknownField, strings.TrimPrefix(typ, "*")+" has no field "+sel.Sel.Name
-	e.Hint = diag.DidYouMean(sel.Sel.Name, f.fields(owner))
+	if e.Hint = diag.DidYouMean(sel.Sel.Name, f.fields(owner)); e.Hint == "" {
+		e.Hint = f.kernelsOwn(owner)
+	}
+}
+
+// kernelsOwn tells how the kernel's type is named of which a word has the name.
+func (f *File) kernelsOwn(typ types.Type) string {
+	if p, ok := typ.Underlying().(*types.Pointer); ok {
+		typ = p.Elem()
+	}
+	n, ok := typ.(*types.Named)
+	if !ok || f.Position(n.Obj().Pos()).Filename != "words" || !f.kernelHas(n.Obj().Name()) {
+		return ""
+	}
+	return "this is a type of handlers; the kernel's is struct_" + n.Obj().Name()
 }
 
 func (f *File) fields(owner types.Type) []string {
