@@ -27,7 +27,12 @@ those that did not. Behind -- stands a command to be run: only its calls count, 
 its end is the end.
 
 A way is only shown if the function's flow of control allows it; calls of which steps
-were missed are counted. Times include what the probes cost.`
+were missed are counted. Times include what the probes cost.
+
+No handler file stands for it, as --graduate of other commands prints one: its handlers
+only record which block ran, and it is ktrap that makes ways of that.`
+
+var errNoFile = usagef("no handler file stands for a path: its handlers only record which block of this kernel's code ran, and it is ktrap that makes ways of that; --json prints those")
 
 // following is what the flags of path ask for.
 type following struct {
@@ -35,6 +40,8 @@ type following struct {
 	path ktrap.Path
 	top  int
 	cmd  []string
+	// graduate is asked by who knows it from the other commands.
+	graduate bool
 }
 
 func newPath() *cobra.Command {
@@ -55,6 +62,9 @@ func newPath() *cobra.Command {
 				if len(f.cmd) == 0 {
 					return usagef("there is no command behind --")
 				}
+			}
+			if f.graduate {
+				return errNoFile
 			}
 			if len(args) != 1 {
 				return usagef("path takes one function, as: ktrap path do_sys_openat2")
@@ -80,6 +90,8 @@ func newPath() *cobra.Command {
 	flags.BoolVar(&f.path.Source, "source", false, "show the lines of source, out of the kernel's DWARF (Debian's -dbg package)")
 	flags.StringVar(&f.path.DWARF, "dwarf", "", "take the lines of source from `FILE`, a vmlinux with DWARF")
 	flags.IntVar(&f.top, "top", 5, "at the end, print the `N` commonest ways")
+	flags.BoolVar(&f.graduate, "graduate", false, "")
+	_ = flags.MarkHidden("graduate") // it is there
 	f.hits(flags)
 	f.flags(flags)
 	return cmd
