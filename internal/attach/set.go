@@ -23,6 +23,7 @@ import (
 	"ktrap/internal/arch"
 	"ktrap/internal/capture"
 	"ktrap/internal/facts"
+	"ktrap/internal/kernel"
 	"ktrap/internal/object"
 	"ktrap/internal/plan"
 )
@@ -381,14 +382,11 @@ func NewRing() (*ebpf.Map, error) {
 }
 
 // NewMap makes a map. Up to 5.10 it counts against the locked-memory limit, which
-// is raised for it.
+// is lifted for it.
 func NewMap(spec *ebpf.MapSpec) (*ebpf.Map, error) {
 	m, err := ebpf.NewMap(spec)
-	if errors.Is(err, unix.EPERM) {
-		unlimited := &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
-		if unix.Setrlimit(unix.RLIMIT_MEMLOCK, unlimited) == nil {
-			m, err = ebpf.NewMap(spec)
-		}
+	if errors.Is(err, unix.EPERM) && kernel.LiftMemlock() == nil {
+		m, err = ebpf.NewMap(spec)
 	}
 	return m, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"ktrap/internal/facts"
 	"ktrap/internal/probelist"
@@ -48,6 +49,18 @@ func TestTheFactsAreTheKernels(t *testing.T) {
 		return
 	}
 	t.Logf("nobody wrote down what %s can do", k.Release)
+}
+
+// Up to 5.10 the kernel says EPERM then.
+func TestWhoHasNoLockedMemoryLeftHasBPF(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_MEMLOCK, &unix.Rlimit{}, &before); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before)
+	if err := Gather().Programs(); err != nil {
+		t.Errorf("got %v, want programs", err)
+	}
 }
 
 func TestAProbeOfEachKindIsListedWithItsOwner(t *testing.T) {

@@ -91,15 +91,24 @@ func infoLength(fd int) (int, error) {
 }
 
 func bpf[T any](command uintptr, attr *T) (int, error) {
-	for {
+	for lifted := false; ; {
 		result, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr))
 		switch {
 		case errno == 0:
 			return int(result), nil
+		case errno == unix.EPERM && !lifted && LiftMemlock() == nil:
+			lifted = true
 		case errno != unix.EAGAIN && errno != unix.EINTR: // a signal of the Go scheduler came between
 			return -1, errno
 		}
 	}
+}
+
+// LiftMemlock lets this process lock as much memory as it likes. Up to 5.10 maps and
+// programs count against that limit, and so do those of all the user's processes, with
+// the buffers of perf: who has none left is told EPERM, as if it had no privileges.
+func LiftMemlock() error {
+	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 }
 
 // verdict turns the error of what was tried into an answer; EINVAL means that
