@@ -44,6 +44,7 @@ var late = []pass{
 	{"branches", "", "", plain(opt.Branches)},
 	{"dead", "known", "", plain(opt.Dead)},
 	{"sink", "known", "", plain(opt.Sink)},
+	{"again", "known", "", plain(opt.Again)},
 	{"unread", "known", "", plain(opt.Unread)},
 	{"rename", "known", "", plain(opt.Rename)},
 	{"legal", "lowered", "legal", plain(lower.Legal)},

@@ -33,3 +33,35 @@ func TestAnArrayOfAFunctionIsIndexedByWhatCountsALoop(t *testing.T) {
 		})
 	}
 }
+
+func TestAStructThatIsWrittenWholeAndInPartsIsReadAsItIs(t *testing.T) {
+	const text = `package trap
+
+type s struct {
+	a uint8
+	b int8
+	c uint32
+	d uint16
+}
+
+var sum uint64
+
+//ktrap:pre f
+func f() {
+	n := uint32(arg(0))
+	v := [1]s{}
+	v[0] = s{1, 2, n, v[0].d}
+	if n == 1 {
+		v[0].a--
+		v[0].c = n + 1
+	}
+	sum = uint64(v[0].a) + uint64(v[0].c)*1000
+}
+`
+	for arg, want := range map[int64]uint64{1: 2000, 7: 7001} {
+		p := play(t, text, arg)
+		if got := words(p.maps[object.Vars].Lookup(make([]byte, 4), 0))[0]; got != want {
+			t.Errorf("of %d: got %d, want %d", arg, got, want)
+		}
+	}
+}

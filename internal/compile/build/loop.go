@@ -5,6 +5,8 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"math/bits"
+	"slices"
 
 	"ktrap/internal/compile/ir"
 	"ktrap/internal/diag"
@@ -438,17 +440,11 @@ func (b *builder) switchCase(s *ast.SwitchStmt, label string) {
 	for i := range bodies {
 		bodies[i] = b.newBlock()
 	}
-	otherwise := done
-	for i, c := range s.Body.List {
-		clause := c.(*ast.CaseClause)
-		if clause.List == nil {
-			otherwise = bodies[i]
-		}
-		for _, e := range clause.List {
-			next := b.newBlock()
-			b.matches(tag, e, bodies[i], next)
-			b.start(next)
-		}
+	tests, otherwise := b.tests(s, bodies, done)
+	for _, t := range tests {
+		next := b.newBlock()
+		b.matches(tag, t.e, t.yes, next)
+		b.start(next)
 	}
 	b.jump(otherwise)
 	for i, c := range s.Body.List {
@@ -459,6 +455,38 @@ func (b *builder) switchCase(s *ast.SwitchStmt, label string) {
 		b.jump(done)
 	}
 	b.start(done)
+}
+
+// A test leads to the body of a case.
+type test struct {
+	e   ast.Expr
+	yes *ir.Block
+}
+
+// tests are a switch's, and where it goes on if none holds. Texts that one comparison
+// tells come first, if all are constants: of these at most one holds.
+func (b *builder) tests(s *ast.SwitchStmt, bodies []*ir.Block, done *ir.Block) (all []test, otherwise *ir.Block) {
+	otherwise = done
+	texts := true
+	for i, c := range s.Body.List {
+		clause := c.(*ast.CaseClause)
+		if clause.List == nil {
+			otherwise = bodies[i]
+		}
+		for _, e := range clause.List {
+			all = append(all, test{e, bodies[i]})
+			v := b.Info.Types[e].Value
+			texts = texts && v != nil && v.Kind() == constant.String
+		}
+	}
+	if texts && s.Tag != nil {
+		words := func(t test) int {
+			n := len(constant.StringVal(b.Info.Types[t.e].Value)) + 1
+			return n/8 + bits.OnesCount(uint(n%8))
+		}
+		slices.SortStableFunc(all, func(x, y test) int { return words(x) - words(y) })
+	}
+	return all, otherwise
 }
 
 // switched is what a switch compares, once. Of a text that is compared with constants
@@ -479,7 +507,8 @@ func (b *builder) switched(s *ast.SwitchStmt) place {
 		}
 	}
 	p := b.ownTemp(types.Typ[types.String], min((longest+2+7)&^7, b.bound(call)))
-	b.wordTo(call, "str", p)
+	b.textAt(call, p)
+	p.size = -p.size // not filled up
 	return p
 }
 

@@ -273,12 +273,20 @@ func (b *builder) compareMemory(e *ast.BinaryExpr, yes, no *ir.Block) {
 // equals one of n bytes.
 func (b *builder) comparable(e ast.Expr, n int) place {
 	e = ast.Unparen(e)
-	call, ok := e.(*ast.CallExpr)
-	if ok && b.word(call) == "str" {
-		p := b.ownTemp(types.Typ[types.String], min(n+2, strMax))
-		b.textAt(call, p)
-		p.size = -p.size // not filled up
-		return p
+	if call, ok := e.(*ast.CallExpr); ok {
+		switch b.word(call) {
+		case "comm":
+			p := b.ownTemp(types.Typ[types.String], commSize)
+			b.commTo(call, p)
+			b.f.Slots[p.base.Index].Text = true
+			p.size = -p.size
+			return p
+		case "str":
+			p := b.ownTemp(types.Typ[types.String], min(n+2, strMax))
+			b.textAt(call, p)
+			p.size = -p.size // not filled up
+			return p
+		}
 	}
 	p := b.value(e)
 	if p.space == inOwn {

@@ -63,6 +63,7 @@ type encoder struct {
 	pos   []token.Pos
 	raw   int   // slots of 8 bytes so far
 	start []int // by block: raw
+	held  held
 	jumps []jump
 	at    token.Pos
 }
@@ -74,6 +75,10 @@ type jump struct {
 }
 
 func (e *encoder) add(in asm.Instruction) {
+	if e.held.has(in) {
+		return
+	}
+	e.held.note(in)
 	e.insns = append(e.insns, in)
 	e.pos = append(e.pos, e.at)
 	e.raw += int(in.Size() / asm.InstructionSize)
@@ -82,7 +87,7 @@ func (e *encoder) add(in asm.Instruction) {
 func (e *encoder) blocks() error {
 	e.start = make([]int, len(e.f.Blocks))
 	for i, b := range e.f.Blocks {
-		e.start[i] = e.raw
+		e.start[i], e.held = e.raw, held{}
 		for j := range b.Ins {
 			e.at = b.Ins[j].Pos
 			e.instruction(&b.Ins[j])

@@ -82,7 +82,7 @@ func intervals(f *ir.Func) *liveness {
 		l.list[r].reg = ir.Reg(r)
 	}
 	live := f.Live()
-	depth := depths(f)
+	depth := f.Depths()
 	pos := 0
 	for _, b := range f.Blocks {
 		pos += 2 * (len(b.Ins) + 1)
@@ -117,7 +117,7 @@ func (l *liveness) use(o *ir.Operand, top, at int, weight float64) {
 
 // note takes in an instruction's registers.
 func (l *liveness) note(in *ir.Ins, top, pos int, weight float64) {
-	if in.Op == ir.Call || in.Op == ir.Kfunc {
+	if in.Calls() {
 		l.calls = append(l.calls, pos)
 	}
 	if in.Dst != 0 {

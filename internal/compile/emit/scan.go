@@ -84,7 +84,7 @@ func (s *scanner) want() {
 	for _, b := range s.f.Blocks {
 		for i := range b.Ins {
 			in := &b.Ins[i]
-			if in.Op != ir.Call && in.Op != ir.Kfunc {
+			if !in.Calls() {
 				continue
 			}
 			s.wanted[in.Dst] = asm.R0

@@ -38,7 +38,10 @@ type Info struct {
 }
 
 // Slot is memory on the stack, 8 bytes aligned.
-type Slot struct{ Size int }
+type Slot struct {
+	Size int
+	Text bool // what is behind the first NUL is not looked at
+}
 
 // Block is a run of instructions that is entered at its top.
 type Block struct {
@@ -206,6 +209,21 @@ func (in *Ins) Uses(f func(*Operand)) {
 		f(&in.Args[i])
 	}
 }
+
+// Takes reports whether the instruction takes a register.
+func (in *Ins) Takes(r Reg) (yes bool) {
+	in.Uses(func(o *Operand) { yes = yes || o.Kind == Value && o.Reg == r })
+	return yes
+}
+
+// Takes reports whether the end takes a register.
+func (e *End) Takes(r Reg) (yes bool) {
+	e.Uses(func(o *Operand) { yes = yes || o.Kind == Value && o.Reg == r })
+	return yes
+}
+
+// Calls reports whether the instruction leaves nothing in the registers R0 to R5.
+func (in *Ins) Calls() bool { return in.Op == Call || in.Op == Kfunc }
 
 // Uses calls f for each operand that the end takes.
 func (e *End) Uses(f func(*Operand)) {

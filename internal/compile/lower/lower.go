@@ -72,8 +72,7 @@ func Func(f *ir.Func, t Target, a Args) {
 		b.End.Uses(count)
 	}
 	l.computed = computed(f)
-	// Blocks are in reverse postorder: a register that is assigned once is seen to
-	// be typed before it is used.
+	l.settle()
 	for _, b := range f.Blocks {
 		l.merge(b)
 		l.block(b)
@@ -120,7 +119,7 @@ var lowerings = map[ir.Op]func(*lowering){
 	ir.Arg: (*lowering).argument, ir.Ret: (*lowering).returned, ir.Saved: (*lowering).saved,
 	ir.Ctx: (*lowering).context, ir.Point: (*lowering).point, ir.Tally: (*lowering).tally, ir.Tallied: (*lowering).tallied,
 	ir.Read: (*lowering).read, ir.Copy: (*lowering).copy, ir.Text: (*lowering).text, ir.Plain: (*lowering).number,
-	ir.Call: (*lowering).call, ir.Mov: (*lowering).move, ir.Caller: (*lowering).caller,
+	ir.Call: (*lowering).call, ir.Caller: (*lowering).caller,
 }
 
 func (l *lowering) add(in ir.Ins) {
@@ -132,24 +131,6 @@ func (l *lowering) load(dst ir.Reg, base ir.Operand, off, size int32) {
 	l.add(ir.Ins{Op: ir.Load, Dst: dst, A: base, Off: off, Size: size})
 }
 
-// know notes that the verifier knows dst, if that stays so.
-func (l *lowering) know(dst ir.Reg) {
-	if l.f.Regs[dst].Struct != 0 && l.defs[dst] == 1 {
-		l.typed[dst] = true
-	}
-}
-
-func (l *lowering) knows(o ir.Operand) bool {
-	return o.Kind == ir.Value && int(o.Reg) < len(l.typed) && l.typed[o.Reg]
-}
-
-func (l *lowering) move() {
-	l.out = append(l.out, *l.in)
-	if l.knows(l.in.A) && l.f.Regs[l.in.A.Reg].Struct == l.f.Regs[l.in.Dst].Struct {
-		l.know(l.in.Dst)
-	}
-}
-
 func (l *lowering) trampoline() bool {
 	return l.t.Context == object.Fentry || l.t.Context == object.Fexit
 }
@@ -157,24 +138,34 @@ func (l *lowering) trampoline() bool {
 // RawArg as an Arg's From means an argument register, not a parameter.
 const RawArg = 1
 
+// isParameter reports whether an Arg is a parameter that we know more of.
+func (l *lowering) isParameter(in *ir.Ins) bool {
+	return in.From != RawArg && int(in.Off) < len(l.args.Locs)
+}
+
+// direct reports whether a trampoline's argument can be loaded.
+func (l *lowering) direct(in *ir.Ins) bool {
+	isStruct := l.isParameter(in) && l.args.Structs[in.Off]
+	maybe := l.isParameter(in) && l.args.Maybe[in.Off]
+	return !maybe && (isStruct || !l.t.Copy)
+}
+
 func (l *lowering) argument() {
 	n := int(l.in.Off)
 	loc := arch.Loc{Words: 1, Reg: n}
-	slot, isStruct, maybe := n, false, false
-	if l.in.From != RawArg && n < len(l.args.Locs) {
-		loc, isStruct, maybe = l.args.Locs[n], l.args.Structs[n], l.args.Maybe[n]
-		slot = 0
+	slot := n
+	if l.isParameter(l.in) {
+		loc, slot = l.args.Locs[n], 0
 		for _, before := range l.args.Locs[:n] {
 			slot += before.Words
 		}
 	}
 	switch {
-	case l.trampoline() && (maybe || l.t.Copy && !isStruct):
+	case l.trampoline() && !l.direct(l.in):
 		l.fetch(asm.FnProbeReadKernel, l.scratchSlot(), 8, l.offset(ir.R(l.ctx), int32(8*slot)))
 		l.load(l.in.Dst, l.scratchSlot(), 0, 8)
 	case l.trampoline():
 		l.load(l.in.Dst, ir.R(l.ctx), int32(8*slot), 8)
-		l.know(l.in.Dst)
 	case loc.Reg == arch.OnStack:
 		sp := l.f.NewReg(ir.Info{})
 		l.load(sp, ir.R(l.ctx), int32(l.t.Arch.Regs[l.t.Arch.SP].Offset), 8)
@@ -226,9 +217,8 @@ func (l *lowering) tallied() {
 }
 
 func (l *lowering) call() {
-	if l.in.Fn == int32(asm.FnGetCurrentTask) && l.t.TaskBTF {
+	if l.isTask(l.in) {
 		l.in.Fn = int32(asm.FnGetCurrentTaskBtf)
-		l.know(l.in.Dst)
 	}
 	l.out = append(l.out, *l.in)
 }

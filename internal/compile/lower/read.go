@@ -14,12 +14,10 @@ func (l *lowering) read() {
 		l.probe(in, asm.FnProbeReadUser)
 	case l.knows(in.A) && l.plainly(in):
 		l.load(in.Dst, in.A, in.Off, in.Size)
-		l.know(in.Dst)
 	case l.t.Cast != 0 && l.structOf(in.A) != 0 && l.plainly(in):
 		cast := l.f.NewReg(ir.Info{})
 		l.add(ir.Ins{Op: ir.Kfunc, Fn: int32(l.t.Cast), Dst: cast, Args: []ir.Operand{in.A, ir.C(int64(l.structOf(in.A)))}})
 		l.load(in.Dst, ir.R(cast), in.Off, in.Size)
-		l.know(in.Dst)
 	default:
 		l.probe(in, asm.FnProbeReadKernel)
 	}

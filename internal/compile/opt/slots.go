@@ -130,7 +130,7 @@ func (s *slot) once() bool {
 // not needed.
 func Same(f *ir.Func) {
 	defs, _ := counts(f)
-	m := &merging{all: slotsOf(f, defs), of: make([][]int32, len(f.Blocks)), is: make([]int32, len(f.Slots)), held: map[string]int32{}}
+	m := &merging{all: slotsOf(f, defs), slots: f.Slots, of: make([][]int32, len(f.Blocks)), is: make([]int32, len(f.Slots)), held: map[string]int32{}}
 	for i := range m.all {
 		m.is[i] = int32(i)
 		if s := &m.all[i]; s.once() && !s.unlike {
@@ -141,6 +141,7 @@ func Same(f *ir.Func) {
 	if m.block(f.Blocks[0]); m.merged {
 		m.apply(f)
 	}
+	open(f)
 }
 
 type merging struct {
@@ -149,6 +150,7 @@ type merging struct {
 	children [][]*ir.Block
 	held     map[string]int32 // by what it holds
 	is       []int32          // which slot holds what this one does
+	slots    []ir.Slot
 	merged   bool
 }
 
@@ -158,6 +160,7 @@ func (m *merging) block(b *ir.Block) {
 		key := string(m.all[i].text)
 		if j, ok := m.held[key]; ok {
 			m.is[i], m.merged = j, true
+			m.slots[j].Text = m.slots[j].Text && m.slots[i].Text
 		} else {
 			m.held[key] = i
 		}
@@ -169,6 +172,15 @@ func (m *merging) block(b *ir.Block) {
 		if key := string(m.all[i].text); m.held[key] == i {
 			delete(m.held, key)
 		}
+	}
+}
+
+// open takes away the zeros that texts are filled up with, where nobody looks at them.
+func open(f *ir.Func) {
+	for _, b := range f.Blocks {
+		b.Ins = slices.DeleteFunc(b.Ins, func(in ir.Ins) bool {
+			return in.Op == ir.Store && in.A.Kind == ir.Frame && f.Slots[in.A.Index].Text
+		})
 	}
 }
 

@@ -1,10 +1,8 @@
-package emit
+package ir
 
-import "ktrap/internal/compile/ir"
-
-// depths tells how many loops each block lies in: in the order of the blocks, a
+// Depths tells how many loops each block lies in: in the order of the blocks, a
 // loop is from its head to the last jump back to it.
-func depths(f *ir.Func) []int {
+func (f *Func) Depths() []int {
 	depth := make([]int, len(f.Blocks)+1)
 	for i, b := range f.Blocks {
 		for _, s := range b.Succ() {
