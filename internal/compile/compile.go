@@ -195,7 +195,18 @@ func needs(h *Handler) (n Needs) {
 			}
 		}
 	}
+	n.Regs = n.Regs || n.Ret && h.returnsNothing()
 	return n
+}
+
+// returnsNothing reports whether the probed function is known to return nothing: then
+// retval is what a register holds, and a trampoline has none of it to give.
+func (h *Handler) returnsNothing() bool {
+	if h.Func == 0 {
+		return false
+	}
+	proto, err := h.unit.file.Env.BTF.Proto(h.Func)
+	return err == nil && proto.Return == 0
 }
 
 // mapName is how the program calls a map.

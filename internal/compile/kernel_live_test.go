@@ -135,15 +135,77 @@ func (w *walker) file(functions []btf.ID) string {
 		if len(w.roots) == 0 {
 			continue
 		}
-		kind := "pre"
+		kind, before := "pre", ""
 		if w.IntN(3) == 0 {
 			kind = "ret"
+			before, params = w.atReturn(f.Name, proto, params)
 		}
 		for range 2 + w.IntN(8) {
 			w.statement(1)
 		}
-		return fmt.Sprintf("package trap\n\nvar (\n\tsum uint64\n\tcells [8]uint64\n\tcounts map[uint64]uint64\n\tnames map[string]uint64\n\tsizes hist\n\tper map[uint32]stat\n)\n\n"+
-			"//ktrap:%s %s\nfunc walk(%s) {\n%s\n}\n", kind, f.Name, strings.Join(params, ", "), strings.Join(w.lines, "\n"))
+		return fmt.Sprintf("%s%s\n//ktrap:%s %s\nfunc walk(%s) {\n%s\n}\n", walked, before, kind, f.Name, strings.Join(params, ", "), strings.Join(w.lines, "\n"))
+	}
+}
+
+// walked is what each file declares.
+const walked = `package trap
+
+type who struct {
+	id   uint64
+	name string
+	on   bool
+}
+
+var (
+	sum    uint64
+	cells  [8]uint64
+	counts map[uint64]uint64
+	names  map[string]uint64
+	seen   map[who]uint64
+	sizes  hist
+	per    map[uint32]stat
+)
+`
+
+// atReturn adds to the parameters of a ret handler: sometimes what a handler at the
+// entry returns, which is written as well, and what the function returns.
+func (w *walker) atReturn(name string, proto btf.Proto, params []string) (before string, all []string) {
+	if w.IntN(2) == 0 {
+		before = fmt.Sprintf("\n//ktrap:pre %s\nfunc before(%s) (who, bool) {\n\treturn who{uint64(%s), comm(), uint64(%s) == 0}, uint64(%s) >= 1\n}\n",
+			name, strings.Join(params, ", "), w.number64(), w.number64(), w.number64())
+		w.line(1, "seen[was]++")
+		params = append(params, "was who")
+	}
+	if to, result := w.structBehind(proto.Return); result != "" {
+		params = append(params, "result *"+result)
+		w.roots = append(w.roots, root{"result", to})
+	} else {
+		w.line(1, "emit(retval(), uint32(retval()) > 7)")
+	}
+	return before, params
+}
+
+// guess makes a pointer to one of the structs that are known of something that need
+// not be one; sometimes to the process's memory.
+func (w *walker) guess(depth int, of string) {
+	to := w.roots[w.IntN(len(w.roots))].to
+	t, err := w.spec.Type(to)
+	if err != nil {
+		return
+	}
+	w.names++
+	name := fmt.Sprint("v", w.names)
+	w.line(depth, "%s := cast[%s](%s)", name, t.Name, of)
+	if w.IntN(3) == 0 {
+		name = "user(" + name + ")"
+	}
+	l := w.walk(name, to, 0)
+	if l.kind == nothing {
+		l.text = name
+	}
+	w.line(depth, "emit(%s)", l.text)
+	if depth == 1 {
+		w.roots = append(w.roots, root{name, to})
 	}
 }
 
@@ -304,6 +366,8 @@ func (w *walker) statement(depth int) {
 			}
 		case n == 0:
 			w.line(depth, "emit(%s)", l.text)
+		case n == 1:
+			w.guess(depth, l.text)
 		default:
 			w.block(depth, l.text+" != nil")
 		}
@@ -311,7 +375,13 @@ func (w *walker) statement(depth int) {
 }
 
 func (w *walker) number(l leaf, depth int) {
-	switch w.IntN(8) {
+	switch w.IntN(12) {
+	case 8:
+		w.line(depth, "seen[who{uint64(%s), comm(), uint64(%s) > 4}]++", l.text, w.number64())
+	case 9:
+		w.line(depth, "emit(%s, tid(), ustack(), place())", l.text)
+	case 10:
+		w.guess(depth, "uint64("+l.text+")")
 	case 0:
 		w.line(depth, "counts[uint64(%s)]++", l.text)
 	case 1:

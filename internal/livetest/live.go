@@ -127,12 +127,17 @@ var modules = []string{"dummy", "overlay"}
 func files(all []suite) []string {
 	var paths []string
 	for _, s := range all {
-		paths = append(paths, s.program)
-		if s.data != "" {
-			paths = append(paths, s.data)
-		}
+		paths = append(append(paths, s.program), s.data...)
 	}
 	return paths
+}
+
+// home is the folder that the tests run in: their own where it is there.
+func (s suite) home() string {
+	if s.data == nil {
+		return "."
+	}
+	return s.dir
 }
 
 // runSuite returns an error only when the machine is gone.
@@ -150,7 +155,7 @@ func (o options) runSuite(ctx context.Context, s *stage, vm *lab.VM, suite suite
 	exit, err := vm.Run(ctx, lab.Cmd{
 		Args: []string{suite.program, "-test.v=test2json", "-test.paniconexit0",
 			"-test.timeout=" + bound.String(), "-test.run=" + suite.runFlag(o.run)},
-		Env: o.environ(given()), Dir: filepath.Dir(suite.data),
+		Env: o.environ(given()), Dir: suite.home(),
 		Stdout: verdicts, Stderr: verdicts,
 	})
 	err = errors.Join(err, verdicts.Close())

@@ -20,8 +20,8 @@ import (
 type suite struct {
 	pkg, dir string
 	tests    []string
-	program  string // the test program, once it is built
-	data     string // the package's testdata folder, if it has one
+	program  string   // the test program, once it is built
+	data     []string // the folders that the tests read, of those that the package has
 }
 
 // suites finds the packages with tests of a tag.
@@ -107,9 +107,11 @@ func (s suite) runFlag(pattern string) string {
 
 // build builds the suite's test program into dir.
 func (s *suite) build(ctx context.Context, tag, dir string) error {
-	data := filepath.Join(s.dir, "testdata")
-	if _, err := os.Stat(data); err == nil {
-		s.data = data
+	for _, folder := range []string{"testdata", "examples"} {
+		data := filepath.Join(s.dir, folder)
+		if _, err := os.Stat(data); err == nil {
+			s.data = append(s.data, data)
+		}
 	}
 	s.program = filepath.Join(dir, strings.ReplaceAll(s.pkg, "/", "-")+".test")
 	return static(ctx, "test", "-c", "-vet=off", "-tags", tag, "-o", s.program, s.pkg)
