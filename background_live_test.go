@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,53 @@ func TestCtrlCGivesThePromptBackWhileProbesAreAttached(t *testing.T) {
 			t.Errorf("%s: prompt after %v; of\n%s\nis left\n%s", c.args, took, before, armed(t))
 		}
 	}
+}
+
+// TestListTellsWhoRemovesWhatASessionLeft has the guard pause, which takes its turn when
+// nothing is armed any more.
+func TestListTellsWhoRemovesWhatASessionLeft(t *testing.T) {
+	before := armed(t)
+	said := t.TempDir() + "/said"
+	stderr, err := os.Create(said)
+	must(t, err)
+	trace := exec.CommandContext(t.Context(), "ktrap", "trace", "--comm", "nobody", "path_openat+0..0x50")
+	trace.Stderr = stderr
+	must(t, trace.Start())
+	guard := 0
+	for ; guard == 0; time.Sleep(10 * time.Millisecond) {
+		guard = processNamed(t, "guard-probes")
+	}
+	must(t, unix.Kill(guard, unix.SIGSTOP))
+	defer unix.Kill(guard, unix.SIGCONT)
+	text := func() string { text, _ := os.ReadFile(said); return string(text) }
+	for !strings.Contains(text(), "Ctrl-C") {
+		time.Sleep(10 * time.Millisecond)
+	}
+	must(t, trace.Process.Signal(unix.SIGINT))
+	must(t, trace.Wait())
+	list, err := exec.CommandContext(t.Context(), "ktrap", "list").CombinedOutput()
+	must(t, err)
+	if want := fmt.Sprintf("being removed by process %d", guard); !strings.Contains(string(list), want) {
+		t.Errorf("no %q in\n%s\nof\n%s", want, list, text())
+	}
+	must(t, unix.Kill(guard, unix.SIGCONT))
+	for began := time.Now(); armed(t) != before; time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("still there:\n%s", armed(t))
+		}
+	}
+}
+
+// processNamed is a process of that name, 0 if there is none.
+func processNamed(t *testing.T, comm string) (pid int) {
+	all, err := filepath.Glob("/proc/[0-9]*/comm")
+	must(t, err)
+	for _, path := range all {
+		if text, err := os.ReadFile(path); err == nil && string(text) == comm+"\n" {
+			fmt.Sscanf(path, "/proc/%d/comm", &pid)
+		}
+	}
+	return pid
 }
 
 func TestASessionInTheBackgroundIsWaitedFor(t *testing.T) {

@@ -114,7 +114,7 @@ func by(p *ktrap.ListedProbe) string {
 		parts = append(parts, "calls "+p.Callback)
 	}
 	if parts == nil {
-		return "a kernel module, or perf"
+		return strings.Join(append(p.Maybe, "a kernel module, or perf"), ", ")
 	}
 	return strings.Join(parts, "; ")
 }

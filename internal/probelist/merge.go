@@ -22,10 +22,12 @@ func Merge(s Sources) []Probe {
 	m.claimed = make([]bool, len(m.probes))
 	// Who surely has an armed kprobe chooses first: two kprobes of one place
 	// differ in nothing else.
-	enabled, disabled := divide(s.Events)
+	told, hidden := hiding(s.Events)
+	enabled, disabled := divide(told)
 	m.merge(enabled, armed)
 	m.merge(s.Programs, armed)
 	m.merge(disabled, idle)
+	m.reveal(hidden)
 	m.place(unexplained(s.Hooks, m.probes))
 	// Less 1, so that an unknown address comes last.
 	slices.SortStableFunc(m.probes, func(p, q Probe) int { return cmp.Compare(p.Addr-1, q.Addr-1) })
@@ -35,6 +37,59 @@ func Merge(s Sources) []Probe {
 type merger struct {
 	probes  []Probe
 	claimed []bool // by an event or a program; as long as probes
+}
+
+// hiding parts events from those of which the kernel hides the place.
+func hiding(events []Probe) (told, hidden []Probe) {
+	for _, p := range events {
+		if p.Addr == 0 && p.Place.Symbol == "" && p.Kind != Fprobe {
+			hidden = append(hidden, p)
+		} else {
+			told = append(told, p)
+		}
+	}
+	return told, hidden
+}
+
+// reveal gives kprobes that nobody explains to events of hidden places: surely so if
+// there is one such event, and as many kprobes as it has places. One of these may have
+// been claimed by the program that perf runs at all of them.
+func (m *merger) reveal(hidden []Probe) {
+	if len(hidden) == 0 {
+		return
+	}
+	var names []string
+	for _, p := range hidden {
+		names = append(names, p.Event.Name)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	var free, run []int
+	for i := range m.probes {
+		switch p := &m.probes[i]; {
+		case p.Kind != hidden[0].Kind || p.Event != nil:
+		case p.Program != nil:
+			run = append(run, i)
+		default:
+			free = append(free, i)
+		}
+	}
+	if len(free)+1 == len(hidden) && len(run) == 1 {
+		free = append(free, run[0])
+	}
+	sure := len(names) == 1 && len(free) == len(hidden)
+	for n, i := range free {
+		switch {
+		case sure:
+			event := *hidden[n].Event
+			if len(hidden) > 1 {
+				event.Counts = nil // of another of its places, perhaps
+			}
+			m.claim(i, Probe{Event: &event})
+		case !m.claimed[i]:
+			m.probes[i].Maybe = names
+		}
+	}
 }
 
 func divide(events []Probe) (enabled, disabled []Probe) {

@@ -165,3 +165,31 @@ func TestWhoHasAKprobeIsToldByWhatIsSure(t *testing.T) {
 		})
 	}
 }
+
+// Of places without symbols the kernel prints hashes, or a word until it has a key.
+func TestProbesOfEventsWhosePlacesAreHiddenAreTold(t *testing.T) {
+	const one = "p:g/a 0x(____ptrval____) n=\\0\np:g/a 0x00000000c0ffee00 n=\\1\n"
+	for _, c := range []struct{ name, kprobes, events, want string }{
+		{"as many as there are", "ffffffff81000010  k  f+0x0    [DISABLED]\nffffffff81000014  k  f+0x4    [DISABLED]\n", one, "g/a g/a"},
+		{"more than there are", "ffffffff81000010  k  f+0x0    \nffffffff81000014  k  f+0x4    \nffffffff81000018  k  f+0x8    \n", one, "[g/a] [g/a] [g/a]"},
+		{"of two events", "ffffffff81000010  k  f+0x0    \nffffffff81000014  k  f+0x4    \nffffffff81000018  k  f+0x8    \n", one + "p:g/b 0x00000000c0ffee08\n", "[g/a g/b] [g/a g/b] [g/a g/b]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			kprobes, err := ParseKprobes(strings.NewReader(c.kprobes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range Merge(Sources{Kprobes: kprobes, Events: ParseEvents(c.events, "")}) {
+				if p.Event != nil {
+					got = append(got, p.Event.Name)
+				} else {
+					got = append(got, fmt.Sprint(p.Maybe))
+				}
+			}
+			if text := strings.Join(got, " "); text != c.want {
+				t.Errorf("got %s, want %s", text, c.want)
+			}
+		})
+	}
+}

@@ -90,6 +90,12 @@ func ParseEvents(events, profile string) []Probe {
 	return probes
 }
 
+// kernelHalf is where addresses of the kernel begin. What an event's line has of the
+// address of a place without a symbol is a hash of 32 bits, or none (ad67b74d2469).
+const kernelHalf = 1 << 32
+
+// parseEvent reads a line of kprobe_events; where the kernel hides the place, it is
+// left empty.
 func parseEvent(line string) (Probe, bool) {
 	f := strings.Fields(line)
 	if len(f) < 2 {
@@ -97,6 +103,9 @@ func parseEvent(line string) (Probe, bool) {
 	}
 	how, name, _ := strings.Cut(f[0], ":")
 	where, err := place.Parse(f[1])
+	if strings.HasPrefix(f[1], "0x") && (err != nil || where.Addr < kernelHalf) {
+		where, err = place.Place{}, nil
+	}
 	if err != nil {
 		// A uprobe: a path and an offset.
 		return Probe{}, false

@@ -26,6 +26,10 @@ type Probe struct {
 	Event     *Event        `json:"event,omitempty"`
 	Program   *Program      `json:"program,omitempty"`
 
+	// Maybe names events of which one may be what made it: the kernel hides
+	// where their probes are.
+	Maybe []string `json:"maybe,omitempty"`
+
 	// Callback is the kernel function that is called, where nothing else
 	// tells whose the hook is.
 	Callback string `json:"callback,omitempty"`
