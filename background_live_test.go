@@ -119,13 +119,15 @@ func TestListTellsWhoRemovesWhatASessionLeft(t *testing.T) {
 	trace := exec.CommandContext(t.Context(), "ktrap", "trace", "--comm", "nobody", "path_openat+0..0x50")
 	trace.Stderr = stderr
 	must(t, trace.Start())
+	text := func() string { text, _ := os.ReadFile(said); return string(text) }
 	guard := 0
-	for ; guard == 0; time.Sleep(10 * time.Millisecond) {
-		guard = processNamed(t, "guard-probes")
+	for began := time.Now(); guard == 0; time.Sleep(10 * time.Millisecond) {
+		if guard = processNamed(t, "guard-probes"); time.Since(began) > 20*time.Second {
+			t.Fatalf("no guard: %s", text())
+		}
 	}
 	must(t, unix.Kill(guard, unix.SIGSTOP))
 	defer unix.Kill(guard, unix.SIGCONT)
-	text := func() string { text, _ := os.ReadFile(said); return string(text) }
 	for !strings.Contains(text(), "Ctrl-C") {
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -111,7 +111,7 @@ var needBPF = []string{
 	// Handlers and expressions run as programs.
 	"TestAModulesFunctionHasItsOwnTypesInAHandler", "TestAProbesHandlerMayBeASourceWhoseMapsAreRead", "TestASourcesMistakeIsToldByRegister", "TestAFilterAsAHandlerLetsHitsPass",
 	"TestACountOfAPatternIsThatOfEachPlace", "TestAOneLineCountsWhatWasCalled", "TestAGraduatedTraceSendsAsManyEvents",
-	"TestAnExpressionLetsHitsPassAndIsShown", "TestWhatAFullMapHasNoRoomForIsCountedExactly", "TestTheCorpusFindsWhatWasDone",
+	"TestAnExpressionLetsHitsPassAndIsShown", "TestWhatAFullMapHasNoRoomForIsCountedExactly", "TestTheCorpusFindsWhatWasDone", "TestTheExamplesFindWhatTheySay",
 	"TestLatencyTimesEveryCall", "TestAReturnWhoseEntryWasNotSeenIsUnpaired", "TestNoReturnIsPairedWithAnotherCallsEntry",
 	"TestWhatACallLeftWhileItsReturnWasDisabledIsForgotten",
 	"TestAFailingOpenShowsTheBranchThatDecidedIt", "TestAWayThroughALargeFunctionShowsTheBranchThatDecidedIt", "TestAnErrorIsFollowedToWhereItBegan", "TestEveryWayUnderLoadIsAWayOfTheFunction",
@@ -123,7 +123,7 @@ var needBPF = []string{
 // elsewhere are tests that prove no more here.
 var elsewhere = []string{
 	"TestTracefsAloneHoldsTheSame", "TestTheTableOfRoomsIsTheCode",
-	"TestCtrlCGivesThePromptBackAndTheRestIsRemovedBehindIt", "TestASessionInTheBackgroundIsWaitedFor",
+	"TestCtrlCGivesThePromptBackAndTheRestIsRemovedBehindIt", "TestCtrlCGivesThePromptBackWhileProbesAreAttached", "TestListTellsWhoRemovesWhatASessionLeft", "TestASessionInTheBackgroundIsWaitedFor",
 	"TestAProbeForOneHitHasOneAndIsLetGoOf", "TestAHandlerIsCalledOnceAndOnceMoreWhenEnabled",
 	"TestEveryHandlerIsGoWithItsTypesBesideIt", "TestTypesWrittenAnewAreTheSame", "TestTheExamplesAreGoAndHandlers",
 	"TestAKilledTraceByTracefsLeavesNothing", "TestALeftOverEventIsRemovedByTheNextSession",
