@@ -188,8 +188,12 @@ func notFtraceSite(s *subject) Answer {
 // notInFtraceSite passes what is not known, too: a later rule asks for the
 // instruction.
 func notInFtraceSite(s *subject) Answer {
-	e, hit := s.patched(patch.Ftrace, s.addr, s.addr+1)
-	return AnswerOf(!hit || e.Addr == s.addr)
+	if s.Patches.Has(patch.Ftrace) {
+		e, hit := s.patched(patch.Ftrace, s.addr, s.addr+1)
+		return AnswerOf(!hit || e.Addr == s.addr)
+	}
+	in, ok := s.inst()
+	return AnswerOf(!ok || in.Addr == s.addr || in.Addr != s.Func.Addr || s.traced(in) != Yes)
 }
 
 func notBlacklisted(s *subject) Answer {

@@ -73,6 +73,7 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 	returns := func(q *Query) { q.Return = true }
 	unsafe := func(q *Query) { q.Unsafe = true }
 	blacklisted := func(q *Query) { q.Kernel.Blacklist = []Range{{start, start + 0x90, "vfs_fsync_range"}} }
+	tracedByName := func(q *Query) { q.Func.Traceable = Yes }
 	named := func(name string) func(*Query) { return func(q *Query) { q.Func.Name = name } }
 	for _, c := range []struct {
 		name   string
@@ -91,6 +92,7 @@ func TestEachRuleRefusesItsPlacesAndNoOthers(t *testing.T) {
 		{"the last byte of an endbr", fsync612, 3, nil, InsideInstruction, "EILSEQ"},
 		{"inside the ftrace site", fsync73, 5, []func(*Query){release(7, 3)}, InsideInstruction, "EILSEQ"},
 		{"inside the ftrace site of a blacklisted function, 5.10", fsync510, 3, []func(*Query){release(5, 10), patches(patch.Ftrace, 0, 5), blacklisted}, InsideInstruction, "EILSEQ"},
+		{"the same, where the kernel's table is not known", fsync510, 3, []func(*Query){release(5, 10), tracedByName, blacklisted}, InsideInstruction, "EILSEQ"},
 		{"inside the ftrace site of a blacklisted function, 6.12", fsync612, 6, []func(*Query){patches(patch.Ftrace, 4, 5), blacklisted}, Blacklisted, "EINVAL"},
 		{"inside an instruction", fsync510, 0x1c, []func(*Query){release(5, 10)}, InsideInstruction, "EILSEQ"},
 		{"an instruction behind an int3", fsync612, 0x4b, nil, "", ""},

@@ -149,8 +149,16 @@ func (s *subject) ftraceSite() Answer {
 	if !ok || s.Kernel.Arch != disasm.AMD64 {
 		return Unknown
 	}
-	// A cold part may begin with a call, too, and is as traceable as the rest.
-	if s.entry != Yes || in.Addr != s.addr || !isFtraceCall(in) || strings.Contains(s.Func.Name, ".cold") {
+	if s.entry != Yes || in.Addr != s.addr {
+		return No
+	}
+	return s.traced(in)
+}
+
+// traced tells whether in, at the entry of the function, is what ftrace patches. A cold
+// part may begin with a call, too, and is as traceable as the rest.
+func (s *subject) traced(in disasm.Inst) Answer {
+	if !isFtraceCall(in) || strings.Contains(s.Func.Name, ".cold") {
 		return No
 	}
 	return s.Func.Traceable
